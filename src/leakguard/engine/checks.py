@@ -1,0 +1,126 @@
+"""Offline checks: what a token's own form proves before anybody is asked.
+
+A check answers True (the form holds what only the vendor's own generator puts there), False (impossible: no such
+token was ever issued) or None (says nothing). Modules that a check needs are imported when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+CHECKSUMS = {"crc32_base62": ("base62", 6), "crc32_hex": ("hex", 8)}
+"""Checksums that templates can compute: name -> (class, length)."""
+
+
+def checksum(kind: str, text: str) -> str:
+    """Compute the checksum `kind` of `text` as a template writes it."""
+    from zlib import crc32  # noqa: PLC0415 - only where a token carries one
+
+    value = crc32(text.encode("latin-1"))
+    if kind == "crc32_hex":
+        return f"{value:08x}"
+    out = ""
+    while value:
+        value, digit = divmod(value, 62)
+        out = BASE62[digit] + out
+    return out.rjust(6, "0")
+
+
+def _crc32_base62(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
+    """The last 6 characters are CRC-32 of `body`, base62 (GitHub: "Behind GitHub's new authentication token formats", 2021)."""
+    body = groups.get("body")
+    return None if body is None else checksum("crc32_base62", body.decode("latin-1")).encode() == value[-6:]
+
+
+def _crc32_hex(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
+    body = groups.get("body")
+    return None if body is None else checksum("crc32_hex", body.decode("latin-1")).encode() == value[-8:].lower()
+
+
+def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001 - every check has this signature
+    """Header and payload are JSON objects and the header names an algorithm (RFC 7519)."""
+    import json  # noqa: PLC0415
+
+    pieces = value.split(b".")
+    try:
+        header = json.loads(_b64url(pieces[0]))
+        if len(pieces) == 5:  # noqa: PLR2004 - an encrypted JWT (RFC 7516) has five parts, the second is a key
+            return isinstance(header, dict) and "enc" in header
+        payload = json.loads(_b64url(pieces[1]))
+    except (ValueError, IndexError):
+        return False
+    return isinstance(header, dict) and isinstance(payload, dict) and ("alg" in header or "typ" in header)
+
+
+def _b64url(raw: bytes) -> bytes:
+    from binascii import a2b_base64  # noqa: PLC0415
+
+    return a2b_base64(raw.translate(bytes.maketrans(b"-_", b"+/")) + b"=" * (-len(raw) % 4))
+
+
+def _aws_key_id(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
+    """Ids made since 2019 hold the account: base32, whose first character after the prefix is then not below Q.
+
+    Older ids say nothing, so this check never answers False for them.
+    """
+    return True if value[4:5] >= b"Q" else None
+
+
+def _pypi_macaroon(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
+    """The part after `pypi-` is a version 2 macaroon: it begins with a length and the issuing host."""
+    raw = value.removeprefix(b"pypi-")
+    try:
+        body = _b64url(raw)
+    except ValueError:
+        return None if len(raw) % 4 == 1 else False
+    return body[:2] == b"\x02\x01" and body[2] == len(body[3 : 3 + body[2]]) and b"\x02" in body
+
+
+def _azure_devops_pat(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
+    """84 characters with the fixed signature `AZDO` at 76 (Microsoft: "Improved PAT format", 2024)."""
+    return value[76:80] == b"AZDO"
+
+
+def _pem(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
+    """The body is base64 of something that a key could be; text, dots and stand-ins between the lines are not."""
+    from binascii import a2b_base64  # noqa: PLC0415
+    from re import sub  # noqa: PLC0415
+
+    body = groups.get("body", value)
+    if b"BLOCK" in value[:60] or b"ENCRYPTED" in body[:200] or b"DEK-Info" in body[:200]:
+        return None
+    plain = sub(rb"\\[nrt]|[^0-9A-Za-z+/=]", b"", body)
+    if len(plain) < 60 or len(plain) < len(body) * 0.6 or len(set(plain)) < 20:  # noqa: PLR2004 - the smallest key (Ed25519) has 64
+        return False
+    try:
+        raw = a2b_base64(plain[: len(plain) // 4 * 4])
+    except ValueError:
+        return None
+    return True if raw[:1] == b"0" or raw.startswith(b"openssh-key-v1") else None
+
+
+def _basic_auth(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
+    """It decodes to printable text with a colon after the user's name (RFC 7617)."""
+    from binascii import a2b_base64  # noqa: PLC0415
+
+    try:
+        user, colon, password = a2b_base64(value + b"=" * (-len(value) % 4)).decode("utf-8").partition(":")
+    except ValueError:
+        return False
+    if not colon or not (user + password).isprintable() or len(password) < 3:  # noqa: PLR2004
+        return False
+    low = password.lower()
+    return None if low in {"password", "pass", "secret", "changeme"} or low == user.lower() else True
+
+
+CHECKS: dict[str, Callable[[bytes, Mapping[str, bytes]], bool | None]] = {
+    "crc32_base62": _crc32_base62,
+    "crc32_hex": _crc32_hex,
+    "basic_auth": _basic_auth,
+    "jwt": _jwt,
+    "aws_key_id": _aws_key_id,
+    "pem": _pem,
+    "pypi_macaroon": _pypi_macaroon,
+    "azure_devops_pat": _azure_devops_pat,
+}

@@ -1,0 +1,134 @@
+"""Where to look: both prefilters answer with `(rule index, start of an anchor)` pairs.
+
+`HyperscanPrefilter` runs all gates in one pass at about the speed of memory. `PortablePrefilter` finds the anchors with
+`pyahocorasick` and is the equal where the wheel does not exist: it gives more pairs, the same matches come of them.
+Whole rules as Hyperscan expressions were tried and rejected: a set of a few hundred takes seconds to compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from leakguard.engine.compiled import CompiledRules
+
+Hit = tuple[int, int]
+
+_NOT_CODE = ("any", "config")
+
+
+class Prefilter(Protocol):
+    """Finds where rules may match."""
+
+    name: str
+
+    def hits(self, data: bytes, *, config: bool) -> Iterable[Hit]:
+        """Return `(rule index, anchor start)`; may repeat itself. `config`: bare values count in this input."""
+
+
+def build(expressions: Sequence[str], ids: Sequence[int]) -> bytes:
+    """Compile and serialise a Hyperscan set."""
+    import hyperscan  # noqa: PLC0415 - absent on some platforms
+
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    flags = [hyperscan.HS_FLAG_DOTALL] * len(ids)
+    encoded = [e.encode("latin-1") for e in expressions]
+    try:
+        database.compile(expressions=encoded, ids=list(ids), elements=len(ids), flags=flags)
+    except hyperscan.error as e:
+        raise ValueError(_blame(hyperscan, encoded, e)) from e
+    return bytes(hyperscan.dumpb(database))
+
+
+def _blame(hyperscan: Any, expressions: list[bytes], error: Exception) -> str:
+    for expression in expressions:
+        try:
+            hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(expressions=[expression], ids=[0], elements=1, flags=[0])
+        except hyperscan.error as e:
+            return f"Hyperscan refuses the gate {expression.decode('latin-1')!r}: {e}"
+    return f"Hyperscan refuses the set: {error}"
+
+
+class HyperscanPrefilter:
+    """All gates in one pass over the input."""
+
+    name = "hyperscan"
+
+    def __init__(self, rules: CompiledRules) -> None:
+        import hyperscan  # noqa: PLC0415
+
+        self._rules = rules
+        self._variable: dict[int, Any] = {}
+        self._databases: dict[str, Any] = {}
+        for scope, dumped in rules.databases.items():
+            database = hyperscan.loadb(dumped, hyperscan.HS_MODE_BLOCK)
+            database.scratch = hyperscan.Scratch(database)
+            self._databases[scope] = database
+
+    def hits(self, data: bytes, *, config: bool) -> Iterable[Hit]:
+        """See `Prefilter.hits`."""
+        ends: list[tuple[int, int]] = []
+        append = ends.append
+
+        def on_match(gate: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            append((gate, end))
+
+        for scope in _NOT_CODE if config else ("any",):
+            database = self._databases.get(scope)
+            if database is not None:
+                database.scan(data, match_event_handler=on_match)
+        if not ends:
+            return ()
+        return self._starts(data, ends)
+
+    def _starts(self, data: bytes, ends: list[tuple[int, int]]) -> set[Hit]:
+        out: set[Hit] = set()
+        gates = self._rules.gates
+        for gate, end in ends:
+            _expression, width, rules, _scope = gates[gate]
+            if width:
+                start = end - width
+                for index in rules:
+                    out.add((index, start))
+            else:
+                for index in rules:
+                    out.update(self._anchors_before(data, index, end))
+        return out
+
+    def _anchors_before(self, data: bytes, index: int, end: int) -> Iterable[Hit]:
+        """Yield the anchors of a rule in its reach before `end`: a variable gate knows only where it ended."""
+        pattern = self._variable.get(index)
+        rule = self._rules.rule(index)
+        if pattern is None:
+            import regex  # noqa: PLC0415 - 15 ms; only at the first hit
+
+            alternatives = "|".join(regex.escape(a) for a in sorted(rule.anchors, key=len, reverse=True))
+            pattern = self._variable[index] = regex.compile(alternatives.encode("latin-1"), regex.IGNORECASE)
+        for found in pattern.finditer(data, max(0, end - rule.reach), end, overlapped=True):
+            yield index, found.start()
+
+
+class PortablePrefilter:
+    """Anchors by Aho-Corasick; no compiled wheel needed beyond pyahocorasick."""
+
+    name = "portable"
+
+    def __init__(self, rules: CompiledRules) -> None:
+        self._automata = {scopes: _automaton(rules.anchors(scopes)) for scopes in (frozenset({"any", "code"}), frozenset({"any", "code", "config"}))}
+
+    def hits(self, data: bytes, *, config: bool) -> Iterable[Hit]:
+        """See `Prefilter.hits`."""
+        automaton = self._automata[frozenset({"any", "code", "config"}) if config else frozenset({"any", "code"})]
+        # latin-1 maps every byte to one character, so offsets stay offsets of bytes
+        text = data.decode("latin-1").lower()
+        return {(index, end - back) for end, (back, indices) in automaton.iter(text) for index in indices}
+
+
+def _automaton(anchors: dict[str, list[int]]) -> Any:
+    import ahocorasick  # noqa: PLC0415
+
+    automaton = ahocorasick.Automaton()
+    for word, indices in anchors.items():
+        automaton.add_word(word, (len(word) - 1, tuple(indices)))
+    automaton.make_automaton()
+    return automaton

@@ -1,0 +1,201 @@
+"""The engine: one blob in, its scored candidates out.
+
+    prefilter -> match -> score -> overlap -> place
+
+No state between blobs, so that any process may scan any blob and the answer is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from typing import NamedTuple
+
+from leakguard.engine import values
+from leakguard.engine.compiled import CompiledRules
+from leakguard.engine.frame import Span, frame
+from leakguard.engine.marks import mark_for
+from leakguard.engine.match import Matcher, RawMatch
+from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
+from leakguard.engine.score import score
+from leakguard.engine.weights import LEVELS, WEIGHTS
+from leakguard.model.blob import Blob, FileProvenance
+from leakguard.model.finding import Candidate, Place, Reason, Score
+from leakguard.model.rule import Rule
+from leakguard.secret import MASK, Secret
+
+_RANK = {"format": 3, "pattern": 2, "keyword": 2, "generic": 0}
+_LEVEL = {"strict": 0, "balanced": 1, "all": 2}
+_NAME_BEFORE = re.compile(rb"[A-Za-z0-9_.\-]{0,64}\Z")
+_NAME = re.compile(rb"[A-Za-z0-9_.\-]{0,96}")
+
+
+class Scanned(NamedTuple):
+    """What came of one blob."""
+
+    candidates: list[Candidate]
+    below: int
+    """Candidates under the level."""
+    slow: set[str]
+    """Rules that ran out of time; the blob counts as not wholly scanned."""
+
+
+class Engine:
+    """Scans blobs with one rule set at one level.
+
+    `name` of the prefilter is told in reports; `portable` forces the one without Hyperscan.
+    """
+
+    def __init__(self, rules: CompiledRules, *, level: str = "balanced", portable: bool = False, skip: frozenset[str] = frozenset()) -> None:
+        self.rules = rules
+        self.settings = (level, portable, skip)
+        """What a worker needs, with the rules, to build the same engine."""
+        self._level = level
+        self._floor = LEVELS[level]
+        self._skip = skip
+        self._prefilter: Prefilter = PortablePrefilter(rules) if portable or not rules.databases else HyperscanPrefilter(rules)
+        self._matcher = Matcher(rules)
+
+    @property
+    def name(self) -> str:
+        """Name of the prefilter."""
+        return self._prefilter.name
+
+    def scan(self, blob: Blob) -> Scanned:
+        """Return the candidates of a blob, by position."""
+        data = blob.data
+        path = blob.provenance.path if isinstance(blob.provenance, FileProvenance) else blob.provenance.name
+        kind = values.file_kind(path)
+        hits = self._prefilter.hits(data, config=kind != "code")
+        if not hits:
+            return Scanned([], 0, set())
+        matches, slow = self._matcher.confirm(data, hits)
+        if not matches:
+            return Scanned([], 0, slow)
+        scored = [self._score(data, m, kind) for m in matches]
+        kept = _resolve([s for s in scored if s[1].id not in self._skip])
+        spans = _spans(data, scored)
+        out: list[Candidate] = []
+        below = 0
+        own_end = len(data) if blob.own_end is None else blob.own_end
+        for match, rule, scored_value, name in kept:
+            if not blob.own_start <= match.start < own_end:
+                continue
+            if scored_value.value < self._floor or _LEVEL[rule.level] > _LEVEL[self._level]:
+                below += 1
+                continue
+            made = self._candidate(blob, match, rule, scored_value, name, spans)
+            if made is None:
+                below += 1
+            else:
+                out.append(made)
+        return Scanned(out, below, slow)
+
+    def masked(self, text: bytes) -> bytes:
+        """Return a short text (a path, a name) with every span that any rule matches masked, of any score."""
+        matches, _slow = self._matcher.confirm(text, self._prefilter.hits(text, config=True))
+        out, at = [], 0
+        for match in matches:
+            if match.end > at and score(self.rules.rule(match.rule), match, text, "", "config").value >= LEVELS["all"]:
+                out += [text[at : max(at, match.start)], MASK.encode()]
+                at = match.end
+        return b"".join((*out, text[at:])) if out else text
+
+    def _score(self, data: bytes, match: RawMatch, kind: str) -> _Scored:
+        rule = self.rules.rule(match.rule)
+        name = ""
+        if match.whole_start < match.start:
+            name = _key_name(data, match)
+        return match, rule, score(rule, match, data, name, kind), name
+
+    def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate | None:
+        data = blob.data
+        others = []
+        for part in rule.parts:
+            found = self._matcher.near(data, part.pattern, match.start, match.end, part.within)
+            if found:
+                value = Secret(data[found[0] : found[1]], public=found[1] - found[0] if part.public else 0)
+                others.append(_place(blob, *found, part.name, "", sorted([*spans, (*found, value)], key=lambda s: s[:2])))
+            elif part.required:
+                return None
+        if others:
+            scored = _raise(scored, "companion", WEIGHTS["companion"], "its other part stands beside it")
+        place = _place(blob, match.start, match.end, rule.part, name, spans)
+        return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored)
+
+
+_Scored = tuple[RawMatch, Rule, Score, str]
+
+
+def cut(rule: Rule, value: bytes) -> Secret:
+    """Wrap a value that matched a rule."""
+    return Secret(value, public=rule.public, password=rule.kind == "password")
+
+
+def _key_name(data: bytes, match: RawMatch) -> str:
+    """Return the identifier at the beginning of the match, with what stands before the anchor (`db_` of `db_password`)."""
+    before = _NAME_BEFORE.search(data, max(0, match.whole_start - 64), match.whole_start)
+    after = _NAME.match(data, match.whole_start, match.start)
+    raw = (before[0] if before else b"") + (after[0] if after else b"")
+    return raw.decode("ascii")
+
+
+def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:
+    from math import exp, log  # noqa: PLC0415 - only for credentials of several parts
+
+    logit = log(max(scored.value, 1e-9) / max(1 - scored.value, 1e-9)) + weight
+    return Score(1 / (1 + exp(-logit)), (*scored.reasons, Reason(term, weight, detail)))
+
+
+def _resolve(scored: list[_Scored]) -> list[_Scored]:
+    """Keep one match where several overlap: the more specific shape, then the better score, then the longer."""
+    order = sorted(scored, key=lambda s: (s[2].value < 0.1, -_RANK[s[1].shape], -s[2].value, s[0].start - s[0].end, s[1].id))  # noqa: PLR2004
+    kept: list[_Scored] = []
+    starts: list[int] = []
+    for item in order:
+        at = bisect_left(starts, item[0].start)
+        free = (at == len(kept) or item[0].end <= kept[at][0].start) and (at == 0 or kept[at - 1][0].end <= item[0].start)
+        if free:
+            kept.insert(at, item)
+            starts.insert(at, item[0].start)
+    return kept
+
+
+def _spans(data: bytes, scored: list[_Scored]) -> list[Span]:
+    return sorted(((m.start, m.end, cut(rule, data[m.start : m.end])) for m, rule, _s, _n in scored), key=lambda s: s[:2])
+
+
+def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[Span]) -> Place:
+    data = blob.data
+    line, column = position(blob, start)
+    end_line, end_column = position(blob, end)
+    return Place(
+        provenance=blob.provenance,
+        start_line=line,
+        end_line=end_line,
+        start_column=column,
+        end_column=end_column,
+        offset=blob.offset + start,
+        length=end - start,
+        part=part,
+        encoding=blob.encoding,
+        name=_safe_name(name, spans),
+        frame=frame(data, start, end, line, part, spans),
+        mark=mark_for(data, start, end, blob.first_line),
+    )
+
+
+def _safe_name(name: str, spans: list[Span]) -> str:
+    """Drop a name that holds a candidate's value (a token used as a key)."""
+    raw = name.encode()
+    return "" if any(len(v) >= 5 and v in raw for v in (s.reveal() for _a, _b, s in spans)) else name  # noqa: PLR2004
+
+
+def position(blob: Blob, at: int) -> tuple[int, int]:
+    """Return line and column, from 1, of an offset into a blob; columns count characters."""
+    data = blob.data
+    begin = data.rfind(b"\n", 0, at) + 1
+    line = blob.first_line + (data.count(b"\n", 0, begin) if begin else 0)
+    ahead = data[begin:at]
+    width = len(ahead) if ahead.isascii() else len(ahead.decode("utf-8", "surrogateescape"))
+    return line, width + (1 if begin else blob.first_column)

@@ -1,0 +1,276 @@
+"""What a value looks like: entropy, language, placeholders, references, names. Pure functions on text.
+
+Everything is linear in the length of the value; the tables are `language` (frozen).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from math import log2
+from typing import NamedTuple
+
+_CLIP = 256
+"""Longer values are judged by their beginning."""
+
+
+class Shape(NamedTuple):
+    """How many characters of each kind."""
+
+    lower: int
+    upper: int
+    digits: int
+    symbols: int
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds occur."""
+        return sum(1 for n in self if n)
+
+
+def shape(text: str) -> Shape:
+    """Count kinds of characters."""
+    lower = sum(map(str.islower, text))
+    upper = sum(map(str.isupper, text))
+    digits = sum(map(str.isdigit, text))
+    return Shape(lower, upper, digits, len(text) - lower - upper - digits)
+
+
+def entropy(text: str) -> float:
+    """Return Shannon entropy in bits a character."""
+    text = text[:_CLIP]
+    n = len(text)
+    if n < 2:  # noqa: PLR2004
+        return 0.0
+    return -sum((c := text.count(ch)) / n * log2(c / n) for ch in set(text))
+
+
+def expected_entropy(text: str) -> float:
+    """Return about the entropy that random characters of the same alphabet and length would have."""
+    n = min(len(text), _CLIP)
+    if n < 2:  # noqa: PLR2004
+        return 0.0
+    size = 16 if is_hex(text) else 10 if text.isdigit() else 36 if text.lower() == text or text.upper() == text else 62
+    # a sample of n from an alphabet of `size` shows about (size-1)/(2n ln 2) bits less than log2(size), never more than log2(n)
+    return min(log2(n) - 0.15, max(0.5 * log2(n), log2(size) - (size - 1) / (2 * n * 0.6931)))
+
+
+_HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z").match
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z").match
+
+
+def is_hex(text: str) -> bool:
+    """Whether it is hex in one case, with a digit."""
+    return bool(_HEX(text)) and any(c.isdigit() for c in text)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it is a UUID with dashes."""
+    return bool(_UUID(text))
+
+
+_PLACEHOLDER_WORDS = re.compile(
+    r"example|sample|dummy|placeholder|change[_\- ]?(?:me|it|this)|replace|insert|fake|mock|redacted|removed|censored|masked|"
+    r"your[_\-. ]?\w|my[_\-. ]?(?:secret|password|token|key|pass)|(?:^|[_\-. ])(?:some|any|the|a|an|foo|bar|baz|todo|tbd|xxx+|none|null|undefined|nil|test(?:ing)?)(?:$|[_\-. ])|"
+    r"not[_\- ]?(?:set|real|a[_\- ])|(?:secret|password|token|key|value)[_\-. ]?here|goes[_\- ]?here|hidden|lorem|ipsum|deadbeef|cafebabe|"
+    r"x{4,}|\*{3,}|\.{3,}|#{3,}|_{4,}|-{5,}|0{8,}|1{6,}|9{6,}",
+    re.IGNORECASE,
+).search
+_ANGLE = re.compile(r"<[^<>]{1,80}>|\[[A-Za-z_ ]{2,40}\]|\{[A-Za-z_ ]{2,40}\}").search
+_MASKED = re.compile(r"[*•xX.#?]{5,}\Z").match
+
+
+def placeholder(text: str) -> str:
+    """Say what makes it a placeholder, or nothing. The words describe the form, never the value."""
+    head = text[:_CLIP]
+    if _MASKED(head):
+        return "is masked"
+    if _ANGLE(head):
+        return "is a form to fill in"
+    if found := _PLACEHOLDER_WORDS(head):
+        # in a long random run a short word stands by chance
+        if len(head) >= 32 and found.end() - found.start() <= 5 and word_share(head) < 0.4:  # noqa: PLR2004
+            return ""
+        return "holds a placeholder word"
+    return ""
+
+
+_REFERENCE = re.compile(
+    r"\$\{|\$\(|\{\{|\}\}|<%|%\(|\$[A-Za-z_][A-Za-z0-9_]*\Z|%[A-Za-z_]+%\Z|%[sdv]|\{[A-Za-z0-9_.]*\}|#\{|@[A-Za-z]+@|"
+    r"process\.env|os\.environ|getenv|ENV\[|secrets\.|vault:|arn:aws|ssm:|op://|\$[A-Z_]{3,}|!vault|!Ref|!Sub|env\.|env\(|"
+    r"ENC\[|ENC\(|\{cipher\}|\{bcrypt\}|\$2[aby]\$|\$argon2|\$pbkdf2|pbkdf2_|sha256[:$]|sha512[:$]|\{SSHA\}|\$6\$|\$5\$|\$1\$",
+).search
+
+
+def reference(text: str) -> bool:
+    """Whether it points to a value kept elsewhere, or is a hash or ciphertext."""
+    return bool(_REFERENCE(text[:_CLIP]))
+
+
+def repeated(text: str) -> bool:
+    """Whether it is made of few characters or of one short piece again and again."""
+    n = len(text)
+    if n < 4:  # noqa: PLR2004
+        return True
+    distinct = len(set(text.lower()))
+    if distinct <= 2 or (n >= 12 and distinct <= n // 6 and distinct < 8):  # noqa: PLR2004
+        return True
+    return any(text == (text[:size] * (n // size + 1))[:n] for size in range(1, min(9, n // 3 + 1)))
+
+
+_ROWS = (
+    "0123456789012345678901234567890123456789",
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "9876543210987654321098765432109876543210",
+    "0123456789abcdef0123456789abcdef",
+)
+
+
+def sequence(text: str) -> bool:
+    """Whether most of it counts up, counts down, or follows alphabet or keyboard."""
+    low = text.lower()[:64]
+    n = len(low)
+    if n < 6:  # noqa: PLR2004
+        return False
+    run, best, covered = 1, 1, 0
+    for a, b in zip(low, low[1:], strict=False):
+        if ord(b) - ord(a) == 1 or (a == "9" and b == "0"):
+            run += 1
+        else:
+            covered += run if run >= 5 else 0  # noqa: PLR2004
+            run = 1
+        best = max(best, run)
+    covered += run if run >= 5 else 0  # noqa: PLR2004
+    return covered >= n * 0.6 or any(low in row for row in _ROWS)
+
+
+@cache
+def _tables() -> tuple[tuple[str, ...], frozenset[str]]:
+    from leakguard.engine.language import PAIRS, WORDS  # noqa: PLC0415 - 25 kB that a scan without generic matches never needs
+
+    return PAIRS, frozenset(WORDS.split())
+
+
+_LETTER_RUNS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def letters_only(text: str) -> str:
+    """Return its letters in lower case."""
+    return "".join(filter(str.isalpha, text.lower()))
+
+
+def word_share(text: str) -> float:
+    """Return the share of its characters (separators aside) that belong to common words."""
+    text = text[:_CLIP]
+    _pairs, words = _tables()
+    total = sum(map(str.isalnum, text))
+    if not total:
+        return 0.0
+    covered = 0
+    for piece in _LETTER_RUNS.findall(text):
+        low = piece.lower()
+        if len(low) >= 3 and (low in words or (len(low) > 4 and (low[:-1] in words or low.rstrip("s") in words))):  # noqa: PLR2004
+            covered += len(low)
+        elif len(low) >= 7:  # noqa: PLR2004
+            covered += _split(low, words)
+    return covered / total
+
+
+def _split(low: str, words: frozenset[str]) -> int:
+    """Return how many letters of a run two joined words cover."""
+    return next((len(low) for i in range(4, len(low) - 3) if low[:i] in words and low[i:] in words), 0)
+
+
+def language(text: str) -> float:
+    """Return 0 (letters follow each other at random) to 1 (as in words); 0 for short or mostly non-letter text."""
+    pairs, _words = _tables()
+    low = text[:_CLIP].lower()
+    points = n = 0
+    for a, b in zip(low, low[1:], strict=False):
+        if "a" <= a <= "z" and "a" <= b <= "z":
+            points += int(pairs[ord(a) - 97][ord(b) - 97])
+            n += 1
+    if n < 5 or n < len(low) * 0.4:  # noqa: PLR2004
+        return 0.0
+    return max(0.0, min(1.0, (points / n - 3.8) / 1.2))
+
+
+_PATH = re.compile(
+    r"(?:[A-Za-z]:)?[\\/][\w.\-]+[\\/]|\.{1,2}/|~/|https?://|[\w.+\-]+@[\w\-]+\.[a-z]{2,6}\Z|v?\d+\.\d+(?:\.\d+)?(?:[\-+.]\w+)?\Z|"
+    r"[\w\-]+\.(?:json|ya?ml|xml|txt|pem|key|crt|cer|p12|pfx|jks|py|js|ts|go|java|rb|php|html?|css|png|svg|conf|cfg|ini|properties|log|sh|md)\Z|"
+    r"\d{4}-\d\d-\d\d|[\w\-]+(?:\.[\w\-]+)*\.(?:com|org|net|io|local|example|internal)\b",
+).match
+
+
+def path_or_url(text: str) -> bool:
+    """Whether it is a path, URL, file name, mail address, host, date or version."""
+    return bool(_PATH(text[:_CLIP]))
+
+
+_CODE = re.compile(
+    r"[\w.\]]+\(|\)\Z|::|->|=>|&&|\|\||[;{}]\Z|\w+\[[\w'\"]*\]|(?:self|this|new|await|return|function|const|config|request|req|args|opts|options|params|props|data|ctx|settings|env)\b[.\[ ]|"
+    r"[a-z]\w*(?:\.[a-z_]\w*){1,6}\Z|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z|[a-z]+(?:_[a-z]+)+\Z|[a-z]+(?:[A-Z][a-z]+)+\Z|(?:true|false|none|null|nil|undefined|yes|no|on|off|required|optional|string|str|int|bool|boolean|bytes|object|any|void|char|byte|number|text|password|secret|token|key)\Z",
+    re.IGNORECASE,
+).match
+
+
+def code(text: str) -> bool:
+    """Whether it is an identifier, a call or another expression."""
+    head = text[:_CLIP]
+    return bool(_CODE(head)) and not (len(head) > 15 and sum(map(str.isdigit, head)) > 3 and "(" not in head)  # noqa: PLR2004
+
+
+STRONG_NAME = re.compile(
+    r"secret|private_?key|api_?key|access_?key|auth_?key|encryption_?key|signing_?key|account_?key|master_?key|service_?key|client_?key|license_?key|"
+    r"(?:auth|access|api|bearer|refresh|session|bot|oauth|jwt|id|personal|deploy|csrf|user|admin)_?token|passphrase|credential|salt|pepper|nonce|hmac",
+    re.IGNORECASE,
+).search
+"""Names that promise a secret."""
+
+NOT_A_SECRET = re.compile(
+    r"(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
+    r"ttl|timeout|count|index|column|class|mode|version|regex|pattern|provider|manager|handler|arn|hint|error|message|msg|title|text|help|description|desc|"
+    r"placeholder|input|reset|strength|rules?|validator|algorithm|alg|hash|hashed|digest|fingerprint|checksum|expiry|expires?|expiration|lifetime|"
+    r"required|enabled|disabled|min|max|status|state|date|time|at|by|from|to|for|in|of|on|ref|reference|mapping|map|list|set|table|schema|selector|"
+    r"encoder|decoder|encoding|confirm|confirmation|prompt|attr|attribute|property|prop|param|parameter|option|kind|alias|dir|directory|location|endpoint|host|port|domain|issuer|scope|scopes|store|storage|holder|generator|"
+    r"vault|manager|rotation|lambda|function|source|target|button|icon|color|page|view|form|model|dto|event|action|request|response)"
+    r"|(?:Id|Ids|Name|Names|Path|File|FileName|Url|Uri|Type|Types|Size|Len|Length|Field|Fields|Label|Header|Format|Prefix|Suffix|Env|Var|Policy|Ttl|TTL|Timeout|Count|Index|"
+    r"Column|Class|Mode|Version|Regex|Pattern|Provider|Manager|Handler|Arn|ARN|Hint|Error|Message|Msg|Title|Text|Help|Description|Placeholder|Input|Reset|"
+    r"Strength|Rule|Rules|Validator|Algorithm|Alg|Hash|Digest|Fingerprint|Checksum|Expiry|Expires|Expiration|Lifetime|Required|Enabled|Disabled|Status|State|"
+    r"Date|Time|At|By|From|For|Ref|Map|List|Set|Table|Schema|Selector|Encoder|Decoder|Encoding|Confirm|Confirmation|Prompt|Attr|Attribute|Property|Param|"
+    r"Parameter|Option|Kind|Alias|Dir|Directory|Location|Endpoint|Host|Port|Domain|Issuer|Scope|Scopes|Store|Storage|Holder|Generator|Factory|Service|Button|Icon|Color|Page|View|Form|Model|Dto|Event|Action|Request|Response|Exception|Builder|Code))\Z|"
+    r"^(?:public|primary|foreign|partition|sort|cache|row|hot|shortcut|index|unique|composite|natural|surrogate|map|dict|hash|object|lookup|group|order|"
+    r"translation|i18n|message|locale|label|config|setting|option|property|attr|field|column|header|json|yaml|xml|test|next|prev|first|last|old|new|left|right|up|down|min|max)[_\-.]?key|"
+    r"keyboard|monkey|turkey|donkey|hockey|jockey|keyword|keynote|keyframe|keypress|keydown|keyup|keycode|keystroke|tokeniz|author(?!iz)|compass|bypass|"
+    r"passenger|passage|passive|passing|passed|secretary|public_?key|pubkey|key_?pair|keyspace|keyset|token_?type|keyid|key_?id\b|credential_?type|tokens\b|keys\b",
+    re.ASCII,
+).search
+"""Names that hold a secret's word and are something else."""
+
+EXAMPLE = re.compile(rb"example|e\.g\.|placeholder|dummy|fake|lorem|for instance|replace with|change me|changeme|your[ _-](?:own|api|secret|token|password)").search
+
+_FILE_KINDS = {
+    "config": "env ini cfg conf config properties yaml yml toml json xml tf tfvars hcl plist netrc npmrc pypirc dockercfg htpasswd pem key sh bash zsh fish ps1 bat cmd dockerfile gradle "
+    "envrc cnf sql service rdp ovpn npmrc credentials secrets kubeconfig tfstate",
+    "code": "py js ts jsx tsx mjs cjs java kt kts scala groovy go rs rb php c cc cpp cxx h hh hpp hxx cs vb fs swift m mm dart lua pl pm r jl ex exs erl hs clj elm vue svelte sol",
+    "text": "md rst txt adoc html htm tex org wiki textile csv tsv log ipynb",
+    "generated": "lock sum map min svg po pot snap",
+}
+_KIND_OF = {ext: kind for kind, exts in _FILE_KINDS.items() for ext in exts.split()}
+
+
+def file_kind(path: str) -> str:
+    """Return `config`, `code`, `text` or `generated`; unknown names count as config, whose values may stand bare."""
+    name = path[path.rfind("/") + 1 :].lower()
+    if ".min." in name or name.endswith(("-lock.json", "-lock.yaml", ".lock", "go.sum", "-lock.yml")):
+        return "generated"
+    _stem, dot, ext = name.rpartition(".")
+    return _KIND_OF.get(ext if dot else name, "config")
+
+
+TEST_PLACE = re.compile(
+    r"(?:^|[/_.\-])(?:tests?|testing|testdata|spec|specs|fixtures?|mocks?|__mocks__|examples?|samples?|demos?|docs?|e2e|stubs?|snapshots?|__snapshots__|testutil|unittests?)(?:$|[/_.\-])|"
+    r"(?:Test|Tests|Spec|Mock|IT)\.\w+\Z|_test\.\w+\Z",
+).search
+"""Paths of tests and examples: they lower the severity of a finding, never its score."""

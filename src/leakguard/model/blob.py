@@ -1,0 +1,92 @@
+"""What is scanned: `Blob`, where it came from (`Provenance`), and what was not scanned (`Skipped`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class FileProvenance:
+    """A file of a folder scan, or a file named alone (then `root` is its folder)."""
+
+    root: str
+    """Absolute path of the folder that was named, as given by the operating system (surrogateescape)."""
+    path: str
+    """Relative to `root`, `/` between parts."""
+    kind: str = "file"
+    """`file`, or `link`: the target text of a symbolic link."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamProvenance:
+    """Bytes that can't be read twice: standard input, a library call."""
+
+    name: str
+    kind: str = "stream"
+
+
+Provenance: TypeAlias = FileProvenance | StreamProvenance
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A run of bytes to scan: a whole small file or one chunk of a big one.
+
+    Chunks overlap: a chunk owns the matches that begin at or after `own_start` and before `own_end` (offsets into
+    `data`), so that each match is reported once, seen whole and with its context.
+    """
+
+    data: bytes = field(repr=False)
+    """UTF-8 or unknown bytes; text of other encodings arrives as UTF-8 with `encoding` set."""
+    provenance: Provenance
+    offset: int = 0
+    """Bytes of the (decoded) input before `data`."""
+    first_line: int = 1
+    first_column: int = 1
+    """Line and column, from 1, of the first character of `data`."""
+    own_start: int = 0
+    own_end: int | None = None
+    """None: to the end."""
+    encoding: str = ""
+    """Empty for bytes as they are; else what was decoded (`utf-16-le`, ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that was not scanned, walking the same pipe as a finding."""
+
+    provenance: Provenance
+    reason: str
+    """One of `REASONS`."""
+    by_choice: bool
+    """False: it should have been read and could not be, so the run is incomplete."""
+    detail: str = ""
+    """What the operating system said; no scanned bytes."""
+    count: int = 1
+    """How many things a collapsed entry stands for (an ignored folder is one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Answer of `Source.reopen` where the bytes can't be had again."""
+
+    why: str
+
+
+REASONS = {
+    "ignored": "ignored by .gitignore",
+    "excluded": "excluded by path settings",
+    "binary": "binary",
+    "device": "device, FIFO or socket",
+    "max-size": "larger than --max-size",
+    "submodule": "submodule",
+    "extra": "needs an optional package",
+    "unreadable": "could not be read",
+    "vanished": "vanished while scanning",
+    "changed": "changed while scanning",
+    "truncated": "ended before its size",
+    "timeout": "took too long",
+    "loop": "symbolic link loop",
+}
+"""Reason code -> words for people."""

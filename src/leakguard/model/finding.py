@@ -1,0 +1,182 @@
+"""What a scan found: match, candidate, place, finding, verdict, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from leakguard.model.blob import Provenance, Skipped
+from leakguard.model.rule import Rule
+from leakguard.secret import Secret
+
+LEVELS = ("strict", "balanced", "all")
+VERDICTS = ("not_tried", "live", "live_restricted", "dead", "unknown", "unverifiable", "canary", "skipped_by_policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the provider still accepts the credential."""
+
+    state: str = "not_tried"
+    """One of `VERDICTS`."""
+    reason: str = ""
+
+
+NOT_TRIED = Verdict()
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One term of a score."""
+
+    term: str
+    """Name of the term in `engine/weights.py`."""
+    weight: float
+    """Log-odds that it adds."""
+    detail: str = ""
+    """Words for people; no scanned bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a match is a real credential."""
+
+    value: float
+    """0..1."""
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An inline comment that asks not to report the line (`leakguard: allow[rule] reason="..." until=DATE`)."""
+
+    tool: str
+    """`leakguard`, `gitleaks`, `detect-secrets`, ..."""
+    rules: tuple[str, ...] = ()
+    """Rule ids that it names; empty: every rule."""
+    reason: str = ""
+    until: str = ""
+    """ISO date, last day on which it counts; empty: no end."""
+    line: int = 0
+    """Line of the mark itself, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLine:
+    """A source line for display, every candidate on it masked, control characters stripped, long lines windowed."""
+
+    number: int
+    text: str
+    marks: tuple[tuple[int, int, str], ...] = ()
+    """`(start, end, label)` in characters of `text`, end exclusive: what the finding's parts became; label is the part's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One span where a part of a credential stands. Lines and columns from 1, in characters, end exclusive."""
+
+    provenance: Provenance
+    start_line: int
+    end_line: int
+    start_column: int
+    end_column: int
+    offset: int
+    """Bytes before the value in the (decoded) input."""
+    length: int
+    """Bytes of the value in the (decoded) input."""
+    part: str = "secret"
+    encoding: str = ""
+    name: str = ""
+    """The key, variable or header that the value is assigned to, where there is one; no secret bytes."""
+    frame: tuple[FrameLine, ...] = field(default=(), repr=False)
+    mark: Mark | None = None
+    blob_id: str = ""
+    """Set with a masked path: sha256 of the content's *location*, so that the place can still be told from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A scored match in one place; `secret` is None on its way out of a worker process."""
+
+    rule: Rule
+    secret: Secret | None = field(repr=False)
+    place: Place
+    others: tuple[Place, ...]
+    """Places of further parts (a key id), named by `part`."""
+    score: Score
+    proof: bytes = field(default=b"", repr=False)
+    """Hash of the value under a key of this run, to notice a file that changed between worker and parent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One credential with all its places, in stable order."""
+
+    id: str
+    """16 hex digits: HMAC of the value under the id key; of several parts the hashed one."""
+    rule: Rule
+    secret: Secret = field(repr=False)
+    places: tuple[Place, ...]
+    score: Score
+    severity: str
+    """The rule's, lowered one step where every place is a test or an example."""
+    verdict: Verdict = NOT_TRIED
+    baseline_line: str = ""
+    """Ready-made line for `.leakguard/baseline.jsonl`; salted, no value."""
+
+    @property
+    def preview(self) -> str:
+        """The redacted value."""
+        return self.secret.redacted()
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding (or some of its places) that is not reported, and why."""
+
+    finding: Finding
+    by: str
+    """`baseline`, `mark`, `path`, `rule`, `policy`."""
+    reason: str
+    until: str = ""
+    where: str = ""
+    """The file or mark that says so, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much was read."""
+
+    files: int = 0
+    bytes: int = 0
+    rules: int = 0
+    seconds: float = 0.0
+    below_level: int = 0
+    """Candidates that scored under the level."""
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a reporter may say. Reporters never filter."""
+
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Suppressed, ...]
+    skipped: tuple[Skipped, ...]
+    coverage: Coverage
+    roots: tuple[str, ...] = ()
+    """What was named on the command line, absolute."""
+    id_scope: str = "run"
+    """Who can recompute the ids: `team`, `repository`, `user` or `run` (only this run)."""
+    level: str = "balanced"
+    notes: tuple[str, ...] = ()
+    """Lines for people: expired exceptions, unused baseline lines, new rules."""
+    rules_version: int = 0
+    version: str = ""
+    started: str = ""
+    """UTC, ISO 8601; set by the command, so that the library needs no clock."""
+    exit_code: int = 0
+
+    @property
+    def incomplete(self) -> bool:
+        """Something that should have been read could not be."""
+        return any(not s.by_choice for s in self.skipped)

@@ -1,0 +1,84 @@
+"""What a credential looks like: the matching half of a rule (what people read about it is `RuleDoc`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SEVERITIES = ("low", "medium", "high", "critical")
+"""In rising order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A further part of a credential (a key id beside its secret), looked for near the part that is hashed."""
+
+    name: str
+    pattern: str
+    """Regex source over bytes (latin-1), with the value as group `secret` or as the whole match."""
+    within: int
+    """Bytes before and after the hashed part in which it is looked for."""
+    required: bool
+    """Without it the match is no finding."""
+    public: bool
+    """An identifier that may be shown whole (an access key id, a client id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one type of credential is recognised. Patterns are regex sources over bytes, written in latin-1."""
+
+    id: str
+    provider: str
+    """Id of the provider, the stem of its rule file."""
+    name: str
+    severity: str
+    kind: str
+    """Credential class: `api_key`, `personal_token`, `password`, `private_key`, ..."""
+    pattern: str
+    """Matched by `regex`; the value is the group `secret`."""
+    anchors: tuple[str, ...]
+    """Lower-case literals, one of which stands in every match, at the start of the pattern unless `before` says otherwise."""
+    gates: tuple[tuple[str, int], ...]
+    """`(Hyperscan expression, width)`: narrower than the anchors, never narrower than the pattern. A width above 0 is
+    fixed and starts where the anchor does; 0 means that any anchor in the last `reach` bytes counts."""
+    reach: int
+    before: int
+    """Bytes that the pattern may begin before an anchor; 0: the pattern begins at the anchor."""
+    after: int
+    """Bytes that a match may reach past the start of an anchor."""
+    public: int
+    """Length of the documented public prefix of the value."""
+    check: str
+    """Name of an offline check in `engine/checks.py`, or empty."""
+    part: str
+    """Name of the part that is hashed; `secret` unless the credential has several."""
+    parts: tuple[Part, ...]
+    shape: str
+    """`format` (a token that is told by its form), `keyword` (a value beside its vendor's name), `pattern` or `generic`."""
+    prior: float
+    """Log-odds that a match is a credential before any other evidence; see `engine/weights.py`."""
+    scope: str
+    """Where it applies: `any`, `code` (quoted values), `config` (files whose values stand bare)."""
+    level: str
+    """The strictest level that reports it: `strict`, `balanced` or `all`."""
+    since: int
+    """Rules version that brought it."""
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDoc:
+    """What people read about a rule and what proves it; loaded on demand."""
+
+    id: str
+    provider_name: str
+    description: str
+    references: tuple[str, ...]
+    rotate: str
+    examples: tuple[str, ...]
+    """Templates, each holding `${secret}` once."""
+    counter_examples: tuple[str, ...]
+    template: str
+    """Template of the value, which `${secret}` expands to."""
+    part_templates: tuple[tuple[str, str], ...]
+    file: str

@@ -1,0 +1,63 @@
+"""The one data flow: source -> engine -> fold -> decide -> report. It names no concrete source, verifier or reporter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from leakguard.config import Config
+from leakguard.engine.fold import fold
+from leakguard.engine.scan import Engine
+from leakguard.model.blob import Skipped
+from leakguard.model.finding import Candidate, Coverage, Report
+from leakguard.pipeline.masking import mask_places
+from leakguard.pipeline.workers import Tally, run
+from leakguard.ports import Source
+from leakguard.suppress.baseline import Baseline
+from leakguard.suppress.decide import decide
+from leakguard.suppress.identity import IdKey, finding_id
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a scan needs beside its source."""
+
+    engine: Engine
+    config: Config
+    key: IdKey
+    today: date
+    """Decides which marks, baseline lines and settings have expired."""
+    baseline: Baseline | None = None
+    whole: bool = True
+    """The scan covers all that the baseline speaks of, so lines that cover nothing may be reported as unused."""
+    forks: bool = False
+    """Whether this process may fork workers: only a command that started no thread says yes."""
+
+
+def scan(source: Source, setup: Setup, *, roots: Sequence[str] = (), clock: Callable[[], float], seen: Callable[[Candidate], None] | None = None) -> Report:
+    """Scan a source and return what is to be told. `seen` hears each candidate at once, in no order."""
+    started = clock()
+    tally = Tally()
+    candidates: list[Candidate] = []
+    skipped: list[Skipped] = []
+    for item in run(source, setup.engine, tally, jobs=setup.config.jobs, forks=setup.forks):
+        if isinstance(item, Skipped):
+            skipped.append(item)
+        else:
+            candidates.append(item)
+            if seen is not None:
+                seen(item)
+    findings = fold(candidates, lambda secret: finding_id(setup.key.key, secret), setup.config.severity_of)
+    decision = decide(findings, setup.config, setup.baseline, setup.today, whole=setup.whole)
+    report = Report(
+        findings=tuple(decision.open),
+        suppressed=tuple(decision.suppressed),
+        skipped=tuple(skipped),
+        coverage=Coverage(tally.files, tally.bytes, len(setup.engine.rules), clock() - started, tally.below, setup.engine.name),
+        roots=tuple(roots),
+        id_scope=setup.key.scope,
+        level=setup.config.level,
+        notes=(*setup.config.notes, *decision.notes),
+    )
+    return mask_places(report, setup.engine, setup.key.key)

@@ -1,0 +1,65 @@
+"""Paths and names that hold a secret are masked before anything is reported; the place then carries an id of its path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from leakguard.engine.scan import Engine
+from leakguard.model.blob import FileProvenance, Provenance, Skipped
+from leakguard.model.finding import Finding, Place, Report
+from leakguard.secret import MASK
+
+_RUN = 5
+"""So many bytes of a value in a row are a leak."""
+
+
+def mask_places(report: Report, engine: Engine, key: bytes) -> Report:
+    """Return the report with masked paths; the same report where none holds a secret."""
+    findings = [*report.findings, *(s.finding for s in report.suppressed)]
+    masker = _Masker(engine, key, findings)
+    everywhere = [p.provenance for f in findings for p in f.places] + [s.provenance for s in report.skipped]
+    if not any(masker.of(provenance)[1] for provenance in everywhere):
+        return report
+    return replace(
+        report,
+        findings=tuple(map(masker.finding, report.findings)),
+        suppressed=tuple(replace(s, finding=masker.finding(s.finding)) for s in report.suppressed),
+        skipped=tuple(replace(s, provenance=masker.of(s.provenance)[0]) for s in report.skipped),
+    )
+
+
+class _Masker:
+    def __init__(self, engine: Engine, key: bytes, findings: Iterable[Finding]) -> None:
+        self._engine = engine
+        self._key = key
+        self._known: dict[Provenance, tuple[Provenance, str]] = {}
+        self._values = {v for f in findings if len(v := f.secret.reveal()) >= _RUN and b"\n" not in v}
+
+    def of(self, provenance: Provenance) -> tuple[Provenance, str]:
+        """Return the provenance as it may be shown, and an id of its path if that differs."""
+        known = self._known.get(provenance)
+        if known is None:
+            known = self._known[provenance] = self._mask(provenance)
+        return known
+
+    def _mask(self, provenance: Provenance) -> tuple[Provenance, str]:
+        path = provenance.path if isinstance(provenance, FileProvenance) else provenance.name
+        raw = path.encode("utf-8", "surrogateescape")
+        shown = self._engine.masked(raw)
+        for value in self._values:
+            shown = shown.replace(value, MASK.encode())
+        if shown == raw:
+            return provenance, ""
+        from hashlib import blake2b  # noqa: PLC0415 - a path seldom holds a secret
+
+        text = shown.decode("utf-8", "surrogateescape")
+        blob_id = blake2b(raw, key=self._key[:64], digest_size=8).hexdigest()
+        return (replace(provenance, path=text) if isinstance(provenance, FileProvenance) else replace(provenance, name=text)), blob_id
+
+    def place(self, place: Place) -> Place:
+        provenance, blob_id = self.of(place.provenance)
+        return replace(place, provenance=provenance, blob_id=blob_id) if blob_id else place
+
+    def finding(self, finding: Finding) -> Finding:
+        return replace(finding, places=tuple(map(self.place, finding.places)))

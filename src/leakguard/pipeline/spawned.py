@@ -1,0 +1,41 @@
+"""Workers by spawn: the portable way, for platforms and programs where a fork is not safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from leakguard.engine.compiled import CompiledRules
+from leakguard.engine.scan import Engine
+from leakguard.pipeline.workers import Item, Tally, scan_all, strip
+from leakguard.ports import Shard
+
+_engine: Engine | None = None
+"""The engine of a worker process; set once by `_start`, never in the parent."""
+_proof_key = b""
+
+
+def share_out(shards: Sequence[Shard], engine: Engine, tally: Tally, jobs: int, proof_key: bytes) -> Iterator[Item]:
+    """Yield items of all shards, in order."""
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from multiprocessing import get_context  # noqa: PLC0415
+
+    args = (engine.rules.dump(), *engine.settings, proof_key)
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _start, args) as pool:
+        for items, theirs in pool.map(_work, shards):
+            tally.add(theirs)
+            yield from items
+
+
+def _start(dumped: tuple[object, ...], level: str, portable: bool, skip: frozenset[str], proof_key: bytes) -> None:  # noqa: FBT001
+    global _engine, _proof_key  # noqa: PLW0603 - one engine a worker process
+    _layout, digest, rows, gates, databases = dumped
+    _engine = Engine(CompiledRules(rows, gates, databases, digest), level=level, portable=portable, skip=skip)  # type: ignore[arg-type]
+    _proof_key = proof_key
+
+
+def _work(shard: Shard) -> tuple[list[Item], Tally]:
+    if _engine is None:
+        msg = "a worker was not started"
+        raise RuntimeError(msg)
+    tally = Tally()
+    return [strip(item, _proof_key) for item in scan_all(shard, _engine, tally)], tally

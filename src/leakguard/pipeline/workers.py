@@ -1,0 +1,111 @@
+"""Run the engine over a source, in this process or shared out to several.
+
+Workers return candidates without their secrets; the parent opens each place again and cuts the value itself, so no value
+crosses a pipe. A worker is forked where a command runs on its own with one thread (1 ms and shared memory instead of
+80 ms to start Python and import everything again), spawned in every other case; never forked after a thread started.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from leakguard.engine.scan import Engine
+from leakguard.model.blob import Blob, Gone, Skipped
+from leakguard.model.finding import Candidate
+from leakguard.ports import Shard, Source, Splittable
+
+WORTH_BYTES = 3 << 20
+"""Input below which a second process costs more than it saves."""
+WORTH_SHARDS = 4
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read; the only thing here that changes."""
+
+    files: int = 0
+    bytes: int = 0
+    below: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Add what a worker read."""
+        self.files += other.files
+        self.bytes += other.bytes
+        self.below += other.below
+
+
+Item = Candidate | Skipped
+
+
+def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool) -> Iterator[Item]:
+    """Yield candidates (with their secrets) and skips; `jobs` 0 means as many as there are cores."""
+    wanted = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
+    if wanted < 2 or not isinstance(source, Splittable):  # noqa: PLR2004
+        yield from scan_all(source, engine, tally)
+        return
+    shards: list[Shard] = []
+    for item in source.shards():
+        if isinstance(item, Skipped):
+            yield item
+        else:
+            shards.append(item)
+    if sum(s.size for s in shards) < WORTH_BYTES or len(shards) < WORTH_SHARDS:
+        for shard in shards:
+            yield from scan_all(shard, engine, tally)
+        return
+    if forks and hasattr(os, "fork"):
+        from leakguard.pipeline.forked import share_out  # noqa: PLC0415
+    else:
+        from leakguard.pipeline.spawned import share_out  # noqa: PLC0415
+    proof_key = os.urandom(16)
+    for candidate in share_out(shards, engine, tally, min(wanted, len(shards)), proof_key):
+        if isinstance(candidate, Skipped) or candidate.secret is not None:
+            yield candidate
+        else:
+            yield _restore(candidate, source, engine, proof_key)
+
+
+def scan_all(source: Source, engine: Engine, tally: Tally) -> Iterator[Item]:
+    """Scan the blobs of a source one after the other."""
+    for blob in source.blobs():
+        if isinstance(blob, Skipped):
+            yield blob
+            continue
+        yield from _scan(blob, engine, tally)
+
+
+def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
+    scanned = engine.scan(blob)
+    tally.files += blob.offset == 0
+    tally.bytes += (len(blob.data) if blob.own_end is None else blob.own_end) - blob.own_start
+    tally.below += scanned.below
+    yield from scanned.candidates
+    if scanned.slow:
+        yield Skipped(blob.provenance, "timeout", by_choice=False, detail="rules given up here: " + ", ".join(sorted(scanned.slow)))
+
+
+def strip(item: Item, proof_key: bytes) -> Item:
+    """Take the secret out of a candidate that leaves a worker; a keyed hash remains to notice a file that changed."""
+    if isinstance(item, Skipped) or item.secret is None:
+        return item
+    return replace(item, secret=None, proof=_proof(item.secret.reveal(), proof_key))
+
+
+def _proof(value: bytes, key: bytes) -> bytes:
+    from hashlib import blake2b  # noqa: PLC0415
+
+    return blake2b(value, key=key, digest_size=16).digest()
+
+
+def _restore(candidate: Candidate, source: Source, engine: Engine, proof_key: bytes) -> Item:
+    """Open the place again and cut the value."""
+    from leakguard.engine.scan import cut  # noqa: PLC0415
+
+    value = source.reopen(candidate.place)
+    if isinstance(value, Gone):
+        return Skipped(candidate.place.provenance, "vanished", by_choice=False, detail=value.why)
+    if _proof(value, proof_key) != candidate.proof:
+        return Skipped(candidate.place.provenance, "changed", by_choice=False)
+    return replace(candidate, secret=cut(candidate.rule, value), proof=b"")

@@ -1,0 +1,59 @@
+"""The small protocols between the layers; each has one job, plug-ins satisfy them by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, TextIO, runtime_checkable
+
+from leakguard.model.blob import Blob, Gone, Skipped
+from leakguard.model.finding import Place, Report
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where bytes come from."""
+
+    def blobs(self) -> Iterator[Blob | Skipped]:
+        """Yield what is there, in stable order, and what can't be read as `Skipped`."""
+
+    def reopen(self, place: Place) -> bytes | Gone:
+        """Return the bytes of a place again (`place.length` bytes at `place.offset`, decoded as then), or say why not."""
+
+
+@runtime_checkable
+class Splittable(Source, Protocol):
+    """A source whose work can be shared out to processes."""
+
+    def shards(self) -> Iterator[Shard | Skipped]:
+        """Yield small picklable sources that together give the same blobs as `blobs()`, in the same order."""
+
+
+class Shard(Source, Protocol):
+    """A picklable piece of a source with its size for balancing."""
+
+    @property
+    def size(self) -> int:
+        """Bytes to read, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """How a report looks, decided by the command line."""
+
+    color: bool = False
+    unicode: bool = True
+    width: int = 100
+    verbose: bool = False
+    quiet: bool = False
+    base_path: str = ""
+    """Absolute folder that machine formats make paths relative to; empty: each place's own root."""
+    show_suppressed: bool = False
+    hyperlinks: bool = False
+
+
+class Reporter(Protocol):
+    """One output format; modules of `leakguard.reporters` satisfy it."""
+
+    def write(self, report: Report, out: TextIO, options: ReportOptions) -> None:
+        """Write the whole report."""

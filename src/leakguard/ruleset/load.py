@@ -1,0 +1,240 @@
+"""Read `rules/*.toml` into `Rule` (what the engine needs) and `RuleDoc` (what people need).
+
+docs/rules.md describes the format; every error names file and rule. Loading costs a few milliseconds a hundred rules,
+so scans use the compiled set of `store` and come here only when it is missing or stale.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leakguard.engine.checks import CHECKS, CHECKSUMS
+from leakguard.errors import RuleError
+from leakguard.model.finding import LEVELS
+from leakguard.model.rule import SEVERITIES, Part, Rule, RuleDoc
+from leakguard.ruleset import templates as t
+from leakguard.ruleset.files import rule_files
+
+RULES_VERSION = 1
+"""Number of the built-in set; a rule says in `since` which one brought it."""
+
+KINDS = frozenset(
+    "api_key personal_token oauth_client service_account session signing_key private_key certificate password database_login "
+    "webhook bot_token access_token refresh_token connection_string encryption_key".split(),
+)
+_PROVIDER_KEYS = frozenset({"id", "name", "url", "references", "rotate", "imported"})
+_RULE_KEYS = frozenset(
+    "id name severity kind format keywords value pattern anchors gate reach before after template public_prefix check part part_of "
+    "examples counter_examples variants aliases since level references rotate description scope prior generic".split(),
+)
+_PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
+_SEPARATOR = (
+    r"[0-9A-Za-z_.\- ]{0,40}(?:\\?[\"'\]]|&quot;){0,2}[ \t]{0,8}(?:[=:]{1,3}>?|->|,|\(|>|[ \t])"
+    r"[ \t]{0,8}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\?[\"'`]|&quot;){0,3}[ \t]{0,2}"
+)
+"""What may stand between a vendor's name and the value: the rest of a name, an assignment, quotes, a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Rules with their documents, in file and rule order."""
+
+    rules: tuple[Rule, ...]
+    docs: tuple[RuleDoc, ...]
+
+
+def load(paths: Iterable[str]) -> Loaded:
+    """Read rule files; ids and aliases must be unique over all of them."""
+    rules: list[Rule] = []
+    docs: list[RuleDoc] = []
+    for path in rule_files(paths):
+        for rule, doc in _read(path):
+            rules.append(rule)
+            docs.append(doc)
+    seen: dict[str, str] = {}
+    for rule, doc in zip(rules, docs, strict=True):
+        for name in (rule.id, *rule.aliases):
+            if name in seen:
+                msg = f"{doc.file}: the id {name!r} is taken by {seen[name]}"
+                raise RuleError(msg, hint="ids and aliases are unique over all rule files")
+            seen[name] = doc.file
+    return Loaded(tuple(rules), tuple(docs))
+
+
+def _read(path: str) -> list[tuple[Rule, RuleDoc]]:
+    import tomllib  # noqa: PLC0415 - not on the path of a scan with a compiled set
+
+    name = os.path.basename(path)
+    try:
+        with open(path, "rb") as f:
+            data = tomllib.load(f)
+    except OSError as e:
+        msg = f"{path}: {e.strerror}"
+        raise RuleError(msg, hint="check the path and its permissions") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        msg = f"{path}: {e}"
+        raise RuleError(msg, hint="mend the TOML") from e
+    provider = data.get("provider")
+    if not isinstance(provider, dict) or not provider.get("id") or not provider.get("name"):
+        msg = f"{name}: needs [provider] with id and name"
+        raise RuleError(msg, hint="docs/rules.md shows a whole file")
+    _known(provider, _PROVIDER_KEYS, f"{name}: [provider]")
+    _known(data, {"provider", "rule"}, name)
+    out = []
+    for entry in data.get("rule", []):
+        for variant in _variants(entry):
+            where = f"{name}: {variant.get('id', 'a rule without id')}"
+            try:
+                out.append(_build(variant, provider, name, where))
+            except re.error as e:
+                msg = f"{where}: bad pattern: {e}"
+                raise RuleError(msg, hint="mend the regular expression") from e
+    return out
+
+
+def _known(table: Mapping[str, Any], keys: frozenset[str] | set[str], where: str) -> None:
+    if unknown := sorted(set(table) - keys):
+        msg = f"{where}: unknown key {unknown[0]!r}"
+        raise RuleError(msg, hint="known are " + ", ".join(sorted(keys)))
+
+
+def _variants(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    family = entry.get("variants")
+    if not family:
+        return [entry]
+    out = []
+    for variant in family:
+        names: Mapping[str, str] = variant.get("vars", {})
+
+        def fill(value: Any, names: Mapping[str, str] = names) -> Any:
+            if isinstance(value, str):
+                for key, text in names.items():
+                    value = value.replace("{" + key + "}", text)
+                return value
+            return [fill(v) for v in value] if isinstance(value, list) else value
+
+        merged = {k: fill(v) for k, v in entry.items() if k != "variants"}
+        out.append(merged | {k: v for k, v in variant.items() if k != "vars"})
+    return out
+
+
+def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -> tuple[Rule, RuleDoc]:
+    _known(e, _RULE_KEYS, where)
+    for key in ("id", "name", "severity", "kind"):
+        if not isinstance(e.get(key), str):
+            msg = f"{where}: needs {key!r}"
+            raise RuleError(msg, hint="docs/rules.md lists the fields")
+    _one_of(e["severity"], SEVERITIES, where, "severity")
+    _one_of(e["kind"], KINDS, where, "kind")
+    _one_of(e.get("level", "balanced"), LEVELS, where, "level")
+    _one_of(e.get("scope", "any"), ("any", "code", "config"), where, "scope")
+    shape, pattern, anchors, gates, after, public, template = _shape(e, where)
+    check = e.get("check", "") or next((c for c in CHECKSUMS if "${" + c + ":" in template or f"={c}:" in template), "")
+    if check and check not in CHECKS:
+        msg = f"{where}: there is no offline check {check!r}"
+        raise RuleError(msg, hint="known are " + ", ".join(sorted(CHECKS)))
+    parts, part_templates = _parts(e.get("part_of", []), where)
+    rule = Rule(
+        id=e["id"],
+        provider=provider["id"],
+        name=e["name"],
+        severity=e["severity"],
+        kind=e["kind"],
+        pattern=pattern,
+        anchors=anchors,
+        gates=gates,
+        reach=int(e.get("reach", 0)),
+        before=int(e.get("before", 0)),
+        after=int(e.get("after", after)),
+        public=int(e.get("public_prefix", public)),
+        check=check,
+        part=e.get("part", "secret"),
+        parts=parts,
+        shape=shape,
+        prior=float(e.get("prior", _PRIORS[shape])),
+        scope=e.get("scope", "any"),
+        level=e.get("level", "balanced"),
+        since=int(e.get("since", 1)),
+        aliases=tuple(e.get("aliases", ())),
+    )
+    doc = RuleDoc(
+        id=rule.id,
+        provider_name=provider["name"],
+        description=e.get("description", ""),
+        references=tuple(e.get("references", provider.get("references", ()))),
+        rotate=e.get("rotate", provider.get("rotate", "")),
+        examples=tuple(e.get("examples", ())) or (() if provider.get("imported") else ("${secret}",) if shape == "format" else ()),
+        counter_examples=tuple(e.get("counter_examples", ())),
+        template=template,
+        part_templates=part_templates,
+        file=file,
+    )
+    return rule, doc
+
+
+def _one_of(value: str, known: Iterable[str], where: str, what: str) -> None:
+    if value not in known:
+        msg = f"{where}: {what} {value!r} is not known"
+        raise RuleError(msg, hint="known are " + ", ".join(sorted(known)))
+
+
+_Shape = tuple[str, str, tuple[str, ...], tuple[tuple[str, int], ...], int, int, str]
+
+
+def _shape(e: dict[str, Any], where: str) -> _Shape:
+    if "format" in e:
+        return _format(e["format"], where)
+    if "keywords" in e and "value" in e:
+        return _keyword(e, where)
+    if "pattern" in e and "anchors" in e:
+        re.compile(e["pattern"]) if not e.get("generic") else None
+        anchors = tuple(dict.fromkeys(a.lower() for a in e["anchors"]))
+        gate = ((e["gate"], 0),) if "gate" in e else tuple(("(?i)" + re.escape(a), len(a)) for a in anchors)
+        return "generic" if e.get("generic") else "pattern", e["pattern"], anchors, gate, 512, 0, e.get("template", "")
+    msg = f"{where}: needs 'format', 'keywords' with 'value', or 'pattern' with 'anchors'"
+    raise RuleError(msg, hint="docs/rules.md describes the three shapes")
+
+
+def _format(template: str, where: str) -> _Shape:
+    nodes = t.parse(template, where=where)
+    heads, rest = t.leads(nodes)
+    if not heads or min(map(len, heads)) < 3:  # noqa: PLR2004
+        msg = f"{where}: a format begins with at least three literal characters"
+        raise RuleError(msg, hint="use 'keywords' with 'value', or 'pattern' with 'anchors'")
+    tail, width = t.gate_tail(rest)
+    pattern = f"{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+    gates = tuple((re.escape(head) + tail, len(head) + width) for head in heads)
+    anchors = tuple(dict.fromkeys(head.lower() for head in heads))
+    return "format", pattern, anchors, gates, t.longest(nodes) + 2, min(map(len, heads)), template
+
+
+def _keyword(e: dict[str, Any], where: str) -> _Shape:
+    nodes = t.parse(e["value"], where=where)
+    keywords = tuple(dict.fromkeys(k.lower() for k in e["keywords"]))
+    if min(map(len, keywords)) < 3:  # noqa: PLR2004
+        msg = f"{where}: keywords have at least three characters"
+        raise RuleError(msg, hint="a vendor's name, not an abbreviation")
+    names = "|".join(re.escape(k) for k in sorted(keywords, key=len, reverse=True))
+    pattern = f"(?i:{names}){_SEPARATOR}{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+    gates = tuple(("(?i)" + re.escape(k), len(k)) for k in keywords)
+    heads, _rest = t.leads(nodes)
+    return "keyword", pattern, keywords, gates, 160 + t.longest(nodes), min(map(len, heads)) if heads else 0, e["value"]
+
+
+def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...], tuple[tuple[str, str], ...]]:
+    parts, shown = [], []
+    for entry in entries:
+        _known(entry, {"name", "format", "pattern", "within", "required", "public", "template"}, f"{where}: part_of")
+        template = entry.get("format", entry.get("template", ""))
+        if "format" in entry:
+            nodes = t.parse(entry["format"], where=where)
+            pattern = f"{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+        else:
+            pattern = entry["pattern"]
+        parts.append(Part(entry["name"], pattern, int(entry.get("within", 512)), bool(entry.get("required")), bool(entry.get("public"))))
+        shown.append((entry["name"], template))
+    return tuple(parts), tuple(shown)
