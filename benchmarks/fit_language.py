@@ -46,7 +46,7 @@ def main() -> None:
     for row in table:
         print(f'    "{row}"')
     print(")")
-    print('"""Row a, column b: 9 + log2 P(b follows a), cut to 0..9; 26 x 26 digits."""\n')
+    print('"""At 26 * a + b: 9 + log2 P(b follows a), cut to 0..9; 26 x 26 digits."""\n')
     print("WORDS = (")
     line = ""
     for word in kept:

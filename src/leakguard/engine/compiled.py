@@ -46,6 +46,11 @@ class CompiledRules:
             rule = self._rules[index] = Rule(*fields[:_PARTS_AT], tuple(Part(*p) for p in parts), *fields[_PARTS_AT:])
         return rule
 
+    def names(self, index: int) -> tuple[str, ...]:
+        """Return a rule's id and its aliases, without making the rule."""
+        row = self.rows[index]
+        return (row[_ID_AT], *row[_ALIASES_AT])
+
     def anchors(self, scopes: frozenset[str]) -> dict[str, list[int]]:
         """Return anchor -> rules, for the portable prefilter."""
         out: dict[str, list[int]] = {}
@@ -63,6 +68,7 @@ class CompiledRules:
 _FIELDS = tuple(Rule.__slots__)  # type: ignore[attr-defined]  # dataclass(slots=True) sets it
 _PARTS_AT = _FIELDS.index("parts")
 _ROW = tuple(f for f in _FIELDS if f != "parts")
+_ID_AT, _ALIASES_AT = _ROW.index("id"), _ROW.index("aliases")
 _SCOPE_AT, _ANCHORS_AT = _ROW.index("scope"), _ROW.index("anchors")
 
 

@@ -30,7 +30,7 @@ PAIRS = (
     "33535322401455470366133253"
     "50238213600242520133001236"
 )
-"""Row a, column b: 9 + log2 P(b follows a), cut to 0..9; 26 x 26 digits."""
+"""At 26 * a + b: 9 + log2 P(b follows a), cut to 0..9; 26 x 26 digits."""
 
 WORDS = (
     "abbr abcd abcde abcdef abcdefg abcm able abort aborted about above absolute abspath abstfn abstract accent accept "

@@ -101,6 +101,8 @@ def _generic(rule: Rule, match: RawMatch, data: bytes, text: str, name: str, fil
         add("spaces", "holds spaces")
     if values.code(text):
         add("code", "is an expression, not a value")
+    elif values.identifier(text):
+        add("identifier", "is letters joined as in a name")
     if len(text) < (6 if password else 12):
         add("short", "is short")
     elif len(text) > 120:  # noqa: PLR2004

@@ -146,7 +146,7 @@ def sequence(text: str) -> bool:
 
 
 @cache
-def _tables() -> tuple[tuple[str, ...], frozenset[str]]:
+def _tables() -> tuple[str, frozenset[str]]:
     from leakguard.engine.language import PAIRS, WORDS  # noqa: PLC0415 - 25 kB that a scan without generic matches never needs
 
     return PAIRS, frozenset(WORDS.split())
@@ -189,7 +189,7 @@ def language(text: str) -> float:
     points = n = 0
     for a, b in zip(low, low[1:], strict=False):
         if "a" <= a <= "z" and "a" <= b <= "z":
-            points += int(pairs[ord(a) - 97][ord(b) - 97])
+            points += int(pairs[26 * ord(a) + ord(b) - 2619])
             n += 1
     if n < 5 or n < len(low) * 0.4:  # noqa: PLR2004
         return 0.0
@@ -209,16 +209,25 @@ def path_or_url(text: str) -> bool:
 
 
 _CODE = re.compile(
-    r"[\w.\]]+\(|\)\Z|::|->|=>|&&|\|\||[;{}]\Z|\w+\[[\w'\"]*\]|(?:self|this|new|await|return|function|const|config|request|req|args|opts|options|params|props|data|ctx|settings|env)\b[.\[ ]|"
-    r"[a-z]\w*(?:\.[a-z_]\w*){1,6}\Z|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z|[a-z]+(?:_[a-z]+)+\Z|[a-z]+(?:[A-Z][a-z]+)+\Z|(?:true|false|none|null|nil|undefined|yes|no|on|off|required|optional|string|str|int|bool|boolean|bytes|object|any|void|char|byte|number|text|password|secret|token|key)\Z",
-    re.IGNORECASE,
+    r"[\w.\]]{1,80}\(|\)\Z|.{0,80}(?:::|->|=>|&&|\|\|)|[;{}]\Z|\w{1,40}\[[\w'\"]{0,40}\]|"
+    r"(?:self|this|new|await|return|function|const|config|request|req|args|opts|options|params|props|data|ctx|settings|env)\b[.\[ ]|"
+    r"(?i:true|false|none|null|nil|undefined|yes|no|on|off|required|optional|string|str|int|bool|boolean|bytes|object|any|void|char|byte|number|text|"
+    r"password|passwd|secret|token|key|private|public|default|auto|enabled|disabled|hidden|basic|bearer|admin|root|user|username)\Z",
 ).match
+_NAME = re.compile(r"[A-Za-z_$@][A-Za-z_.$\-]*\Z").match
+_JOINED = re.compile(r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]").search
 
 
 def code(text: str) -> bool:
-    """Whether it is an identifier, a call or another expression."""
+    """Whether it is a call, a keyword or another expression."""
     head = text[:_CLIP]
     return bool(_CODE(head)) and not (len(head) > 15 and sum(map(str.isdigit, head)) > 3 and "(" not in head)  # noqa: PLR2004
+
+
+def identifier(text: str) -> bool:
+    """Whether it is letters joined as names are (`user_token`, `userToken`, `user.token`), without a digit."""
+    head = text[:_CLIP]
+    return bool(_NAME(head)) and bool(_JOINED(head))
 
 
 STRONG_NAME = re.compile(

@@ -26,6 +26,7 @@ WEIGHTS: dict[str, float] = {
     "path-or-url": -4.0,
     "spaces": -3.0,
     "code": -3.5,
+    "identifier": -2.5,
     "long": -1.0,
     "short": -1.0,
     "same-as-name": -3.0,

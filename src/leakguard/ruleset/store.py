@@ -65,7 +65,7 @@ def _digest(files: Sequence[str], *, hyperscan: bool, rules_version: int | None)
 def _engine_version() -> str:
     import hyperscan  # noqa: PLC0415
 
-    return f"{hyperscan.__version__} {hyperscan.info().decode() if isinstance(hyperscan.info(), bytes) else hyperscan.info()}"
+    return str(hyperscan.__version__)
 
 
 def _cpu() -> str:

@@ -1,0 +1,116 @@
+"""What `import leakguard` offers: scan bytes, text, a path or any source, in this process and without side effects.
+
+No writes to HOME, no signal handlers, no logging set-up, no global state. Ids are recomputable only under a key: the
+team's (`LEAKGUARD_ID_KEY`), the repository's or the user's where there is one, else one of this run.
+
+    >>> import leakguard
+    >>> leakguard.scan_text("nothing to see here").findings
+    ()
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from leakguard.config import Config
+from leakguard.config import load as load_config
+from leakguard.engine.scan import Engine
+from leakguard.errors import UsageError
+from leakguard.model.finding import Candidate, Finding, Report
+from leakguard.pipeline import Setup
+from leakguard.pipeline import scan as run
+from leakguard.ports import Source
+from leakguard.ruleset.store import compiled
+from leakguard.suppress.baseline import Baseline
+from leakguard.suppress.identity import id_key
+
+_LIBRARY = Config(jobs=1, baseline="")
+
+
+def scan_bytes(data: bytes, name: str = "bytes", config: Config | None = None) -> Report:
+    """Scan bytes; `name` is shown as their place and its suffix tells the kind of file."""
+    from leakguard.sources.memory import BytesSource  # noqa: PLC0415 - a caller needs one kind of source
+
+    return scan(BytesSource(data, name), config)
+
+
+def scan_text(text: str, name: str = "text", config: Config | None = None) -> Report:
+    """Scan text; columns and lines count as in `text`."""
+    return scan_bytes(text.encode("utf-8", "surrogatepass"), name, config)
+
+
+def scan_path(path: str | os.PathLike[str], config: Config | None = None) -> Report:
+    """Scan a file or folder, honouring `.gitignore` for untracked files unless `config.ignore` is off.
+
+    Raises:
+        UsageError: there is no such path.
+    """
+    from leakguard.sources.files import FilesSource  # noqa: PLC0415
+
+    config = config or _LIBRARY
+    source = FilesSource([os.fspath(path)], ignore=config.ignore, max_size=config.max_size or None)
+    return scan(source, config, roots=[os.path.abspath(path)])
+
+
+def scan(source: Source, config: Config | None = None, *, roots: Sequence[str] = ()) -> Report:
+    """Scan any source; one process unless `config.jobs` says otherwise."""
+    config = config or _LIBRARY
+    engine = build_engine(config, os.environ)
+    top = config.top or (roots[0] if roots else None)
+    setup = Setup(engine, config, id_key(os.environ, top, create=False), today=datetime.now(UTC).date(), baseline=load_baseline(config))
+    return run(source, setup, roots=roots, clock=time.monotonic)
+
+
+def load_baseline(config: Config) -> Baseline | None:
+    """Load the baseline that the settings name, where there is one."""
+    if not config.baseline or not os.path.lexists(config.baseline):
+        return None
+    return Baseline.load(config.baseline)
+
+
+def build_engine(config: Config, environ: Mapping[str, str], *, level: str = "") -> Engine:
+    """Build the engine that the settings ask for; the compiled rules come from the user's cache where that is safe.
+
+    Raises:
+        UsageError: Hyperscan is asked for and not installed.
+    """
+    usable = config.engine != "portable" and has_hyperscan()
+    if config.engine == "hyperscan" and not usable:
+        raise UsageError("Hyperscan is not installed here", hint="use --engine portable, which finds the same")
+    rules = compiled((*config.rule_paths, *config.added_rule_paths), hyperscan=usable, environ=environ, rules_version=config.rules_version)
+    if config.only_rules or config.disabled_rules:
+        only, off = set(config.only_rules), set(config.disabled_rules)
+        names = [rules.names(i) for i in range(len(rules))]
+        skip = frozenset(n[0] for n in names if (only and not only & set(n)) or off & set(n))
+    else:
+        skip = frozenset()
+    return Engine(rules, level=level or config.level, portable=not usable, skip=skip)
+
+
+def has_hyperscan() -> bool:
+    """Whether the Hyperscan wheel is there; without it the portable engine finds the same."""
+    try:
+        import hyperscan  # noqa: F401, PLC0415
+    except ImportError:
+        return False
+    return True
+
+
+__all__ = [
+    "Candidate",
+    "Config",
+    "Finding",
+    "Report",
+    "Source",
+    "build_engine",
+    "load_baseline",
+    "load_config",
+    "scan",
+    "scan_bytes",
+    "scan_path",
+    "scan_text",
+]
+

@@ -1,0 +1,174 @@
+"""`leakguard rules`: list, show, check, new."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from leakguard.errors import ExitCode, UsageError
+
+_paths = click.option("--rules", "paths", multiple=True, metavar="PATH", help="Further rule files or folders; repeatable.")
+
+
+@click.group("rules")
+def command() -> None:
+    """List, show, prove and write rules."""
+
+
+def _load(paths: tuple[str, ...]) -> Any:
+    from leakguard.ruleset.files import builtin_folder  # noqa: PLC0415
+    from leakguard.ruleset.load import load  # noqa: PLC0415
+
+    return load([builtin_folder(), *paths])
+
+
+@command.command("list")
+@_paths
+@click.option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", help="How to write the list.")
+@click.option("--provider", metavar="ID", help="Only this provider's.")
+@click.option("--kind", metavar="KIND", help="Only this credential class (api_key, password, ...).")
+@click.option("--severity", type=click.Choice(["critical", "high", "medium", "low"]), help="Only this severity.")
+@click.option("--checks", is_flag=True, help="List the offline checks that rules may name.")
+def list_(paths: tuple[str, ...], form: str, provider: str | None, kind: str | None, severity: str | None, *, checks: bool) -> None:
+    """List every rule, families expanded."""
+    if checks:
+        from leakguard.engine.checks import CHECKS  # noqa: PLC0415
+
+        for name, function in sorted(CHECKS.items()):
+            click.echo(f"{name:18} {(function.__doc__ or '').strip().splitlines()[0] if function.__doc__ else ''}")
+        return
+    loaded = _load(paths)
+    rows = [
+        (rule, doc)
+        for rule, doc in zip(loaded.rules, loaded.docs, strict=True)
+        if provider in (None, rule.provider) and kind in (None, rule.kind) and severity in (None, rule.severity)
+    ]
+    if form == "json":
+        import json  # noqa: PLC0415
+
+        from leakguard.ruleset.load import RULES_VERSION  # noqa: PLC0415
+
+        json.dump({"rules_version": RULES_VERSION, "rules": [_row(rule, doc) for rule, doc in rows]}, sys.stdout, indent=1, ensure_ascii=False)
+        click.echo()
+        return
+    width = max((len(rule.id) for rule, _doc in rows), default=0)
+    for rule, _doc in rows:
+        click.echo(f"{rule.id:{width}}  {rule.severity:8}  {rule.name}")
+    click.echo(f"{len(rows)} rules of {len({rule.provider for rule, _doc in rows})} providers")
+
+
+def _row(rule: Any, doc: Any) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "provider": rule.provider,
+        "provider_name": doc.provider_name,
+        "name": rule.name,
+        "severity": rule.severity,
+        "kind": rule.kind,
+        "level": rule.level,
+        "shape": rule.shape,
+        "check": rule.check or None,
+        "parts": [rule.part, *(p.name for p in rule.parts)],
+        "since": rule.since,
+        "aliases": list(rule.aliases),
+        "references": list(doc.references),
+        "rotate": doc.rotate,
+        "description": doc.description,
+    }
+
+
+@command.command("show")
+@_paths
+@click.argument("rule_id")
+def show(paths: tuple[str, ...], rule_id: str) -> None:
+    """Show one rule: what it finds, how sure, where it is documented, how to rotate."""
+    loaded = _load(paths)
+    for rule, doc in zip(loaded.rules, loaded.docs, strict=True):
+        if rule_id in (rule.id, *rule.aliases):
+            break
+    else:
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        near = get_close_matches(rule_id, [rule.id for rule in loaded.rules], 3)
+        raise UsageError(f"there is no rule {rule_id!r}", hint="did you mean " + ", ".join(near) + "?" if near else "leakguard rules list shows them all")
+    click.echo(f"{rule.name}  ({rule.id})")
+    rows = [
+        ("provider", doc.provider_name),
+        ("severity", rule.severity),
+        ("class", rule.kind),
+        ("level", rule.level),
+        ("parts", ", ".join([rule.part, *(p.name + ("" if p.required else " (optional)") for p in rule.parts)])),
+        ("check", rule.check or "none"),
+        ("anchors", ", ".join(rule.anchors[:8])),
+        ("pattern", rule.pattern if rule.shape == "pattern" else doc.template or "see the file"),
+        ("file", f"rules/{doc.file}"),
+        ("about", doc.description),
+        ("see", "\n            ".join(doc.references)),
+        ("rotate", doc.rotate),
+    ]
+    for label, text in rows:
+        if text:
+            click.echo(f"  {label:9} {text}")
+
+
+@command.command("check")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True))
+def check(paths: tuple[str, ...]) -> int:
+    """Prove rules with the shipped engine: the built-in ones, and those at PATHS.
+
+    Examples hit with the right span, counter-examples miss, an anchor stands in each example, ids are unique, time on
+    hostile input is bounded, both engines agree.
+    """
+    from leakguard.api import has_hyperscan  # noqa: PLC0415
+    from leakguard.ruleset.check import check as prove  # noqa: PLC0415
+
+    loaded = _load(paths)
+    failures = list(prove(loaded, hyperscan=has_hyperscan()))
+    for failure in failures:
+        click.echo(f"{failure.file}: {failure.rule}: {failure.what}", err=True)
+    click.echo(f"{len(loaded.rules)} rules of {len({r.provider for r in loaded.rules})} providers, {len(failures)} failures")
+    return ExitCode.USAGE if failures else ExitCode.CLEAN
+
+
+_NEW = """\
+[provider]
+id = "{id}"
+name = "{name}"
+references = ["https://TODO"]
+rotate = "TODO: which page, which button, what breaks."
+
+[[rule]]
+id = "{id}-api-key"
+name = "{name} API key"
+severity = "high"
+kind = "api_key"
+format = "{prefix}_${{base62:40}}"
+examples = ["{upper}_API_KEY=${{secret}}"]
+counter_examples = ["{prefix}_${{base62:8}}"]
+"""
+
+
+@command.command("new")
+@click.argument("provider")
+@click.option("--into", metavar="DIR", default=".leakguard/rules", show_default=True, help="Folder to write to.")
+def new(provider: str, into: str) -> None:
+    """Write a first rule file for PROVIDER, ready for `leakguard rules check`."""
+    identity = provider.strip().lower().replace(" ", "-").replace("_", "-")
+    if not identity.replace("-", "").isalnum() or not identity.isascii():
+        raise UsageError(f"{provider!r} gives no file name", hint="use letters, digits and dashes: leakguard rules new acme-cloud")
+    path = os.path.join(into, identity + ".toml")
+    word = identity.replace("-", "_")
+    prefix = word if len(word) > 2 else word + "key"  # noqa: PLR2004 - a format begins with three literals
+    text = _NEW.format(id=identity, name=provider.strip().replace('"', ""), prefix=prefix, upper=word.upper())
+    try:
+        os.makedirs(into, exist_ok=True)
+        with open(path, "x", encoding="utf-8") as f:
+            f.write(text)
+    except FileExistsError as e:
+        raise UsageError(f"{path} is there already", hint="edit it, or choose another folder with --into") from e
+    except OSError as e:
+        raise UsageError(f"{path} can't be written: {e.strerror}", hint="choose another folder with --into") from e
+    click.echo(f"wrote {path}\nedit it (docs/rules.md), prove it:  leakguard rules check {path}\nuse it:  leakguard scan --rules {path}")
