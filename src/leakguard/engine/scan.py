@@ -106,7 +106,7 @@ class Engine:
         name = ""
         if match.whole_start < match.start:
             name = _key_name(data, match)
-        return match, rule, score(rule, match, data, name, kind), name
+        return match, rule, score(rule, match, data, name, kind, self._floor), name
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate | None:
         data = blob.data

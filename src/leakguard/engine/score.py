@@ -6,9 +6,7 @@ is a test or an example is no term: that lowers severity, not the score.
 
 from __future__ import annotations
 
-from math import exp
-
-from typing import Protocol
+from math import exp, log
 
 from leakguard.engine import values
 from leakguard.engine.checks import CHECKS
@@ -28,105 +26,125 @@ _PRIOR_WORDS = {
 }
 
 
-class _Add(Protocol):
-    def __call__(self, term: str, detail: str, amount: float = 1.0) -> None: ...
+def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, floor: float = 0.0) -> Score:
+    """Score one match; `name` is the key it is assigned to, `file_kind` as `values.file_kind` tells.
 
-
-def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str) -> Score:
-    """Score one match; `name` is the key it is assigned to, `file_kind` as `values.file_kind` tells."""
+    Terms come cheapest first. A match that no remaining term can lift to `floor` is given up with the sum so far: most
+    of what generic rules match in code is told from its name and first characters.
+    """
     value = data[match.start : match.end]
-    terms: list[tuple[str, float, str]] = [("prior:" + rule.shape, rule.prior, _PRIOR_WORDS[rule.shape])]
-
-    def add(term: str, detail: str, amount: float = 1.0) -> None:
-        terms.append((term, WEIGHTS[term] * amount, detail))
-
+    terms = _Terms(rule)
     if rule.check:
         verdict = CHECKS[rule.check](value, match.groups)
         if verdict:
-            add("check:ok", f"passes the offline check {rule.check}")
+            terms.add("check:ok", f"passes the offline check {rule.check}")
         elif verdict is False:
-            add("check:impossible", f"fails the offline check {rule.check}: no such token was issued")
+            terms.add("check:impossible", f"fails the offline check {rule.check}: no such token was issued")
     text = value[rule.public :].decode("utf-8", "replace")
-    if rule.kind != "private_key":
-        _no_secret(text, add)
+    low = -99.0 if floor <= 0 else log(floor / (1 - floor)) - MOST_LEFT
     if rule.shape == "generic":
-        _generic(rule, match, data, text, name, file_kind, add)
-    elif rule.shape == "keyword":
-        _told_by_name(text, name, add)
-    total = sum(weight for _term, weight, _detail in terms)
-    return Score(1 / (1 + exp(-max(-30.0, min(30.0, total)))), tuple(Reason(t, round(w, 3), d) for t, w, d in terms if w))
+        _outside(terms, rule, match, data, name, file_kind)
+        if terms.total >= low:
+            _form(terms, text)
+        if terms.total >= low:
+            _language(terms, text, name, password=rule.kind == "password")
+    elif rule.shape == "keyword" and values.name_kind(name) == "no":
+        terms.add("name:not-a-secret", "its name says that it is something else")
+    if rule.kind != "private_key" and terms.total >= low:
+        _no_secret(terms, text)
+        if rule.shape == "keyword":
+            terms.add("entropy", "how random its characters are", max(-2.5, min(0.0, values.randomness(text) * 3)))
+    return Score(1 / (1 + exp(-max(-30.0, min(30.0, terms.total)))), tuple(terms.reasons))
 
 
-def _no_secret(text: str, add: _Add) -> None:
-    """Forms that nobody uses as a secret."""
-    if found := values.placeholder(text):
-        add("placeholder", found)
-    elif values.reference(text):
-        add("reference", "refers to a variable or template")
-    if values.repeated(text):
-        add("repeated", "repeats few characters")
-    if values.sequence(text):
-        add("sequence", "counts up or follows the keyboard")
+MOST_LEFT = 4.5
+"""More than the terms after the first stage can add; see the positive ones in `weights`."""
 
 
-def _told_by_name(text: str, name: str, add: _Add) -> None:
-    expected = values.expected_entropy(text)
-    add("entropy", "how random its characters are", max(-2.5, min(0.0, (values.entropy(text) - expected) * 3)))
-    if values.NOT_A_SECRET(name):
-        add("name:not-a-secret", "its name says that it is something else")
+class _Terms:
+    """The sum and what made it."""
+
+    __slots__ = ("reasons", "total")
+
+    def __init__(self, rule: Rule) -> None:
+        self.total = rule.prior
+        self.reasons = [Reason("prior:" + rule.shape, rule.prior, _PRIOR_WORDS[rule.shape])]
+
+    def add(self, term: str, detail: str, amount: float = 1.0) -> None:
+        weight = WEIGHTS[term] * amount
+        if weight:
+            self.total += weight
+            self.reasons.append(Reason(term, round(weight, 3), detail))
 
 
-def _generic(rule: Rule, match: RawMatch, data: bytes, text: str, name: str, file_kind: str, add: _Add) -> None:
+def _outside(terms: _Terms, rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str) -> None:
+    """What the name, the quotes, the file and the line say."""
     password = rule.kind == "password"
-    letters = values.shape(text)
-    randomness = values.entropy(text) - values.expected_entropy(text)
-    add("entropy", "how random its characters are", max(-2.0, min(1.0, randomness * 2 + 0.5)))
-    if letters.digits and letters.lower and letters.upper:
-        add("mixed", "mixes cases and digits")
-    elif letters.digits == len(text):
-        add("digits-only", "is a number")
-    share = values.word_share(text)
-    if share > 0.5 and not (password and (letters.digits or letters.symbols)):  # noqa: PLR2004
-        add("words", "reads as words", share)
-    language = values.language(text)
-    if language > 0 and not password:
-        add("pairs", "its letters follow each other as in words", language)
-    if values.is_hex(text) and len(text) >= 16:  # noqa: PLR2004
-        add("hex", "is hex of a usual length")
-    if values.is_uuid(text):
-        add("uuid", "is a UUID, which is more often an id than a secret")
-    if values.path_or_url(text):
-        add("path-or-url", "is a path, URL, e-mail address or version")
-    if " " in text:
-        add("spaces", "holds spaces")
-    if values.code(text):
-        add("code", "is an expression, not a value")
-    elif values.identifier(text):
-        add("identifier", "is letters joined as in a name")
-    if len(text) < (6 if password else 12):
-        add("short", "is short")
-    elif len(text) > 120:  # noqa: PLR2004
-        add("long", "is very long")
-    _name(text, name, password=password, add=add)
-    if password and letters.kinds >= 3 and 8 <= len(text) <= 24 and " " not in text:  # noqa: PLR2004
-        add("human", "looks like a password that a person chose")
-    add("quoted" if match.groups.get("q") else "bare", "stands in quotes" if match.groups.get("q") else "stands without quotes")
-    add("file:" + file_kind, f"in a {file_kind} file")
+    kind = values.name_kind(name)
+    if kind == "no":
+        terms.add("name:not-a-secret", "its name says that it is something else")
+    elif password:
+        terms.add("name:password", "its name says password")
+    elif kind == "strong":
+        terms.add("name:secret", "its name says secret")
+    else:
+        terms.add("name:weak", "its name is vague")
+    quoted = bool(match.groups.get("q"))
+    terms.add("quoted" if quoted else "bare", "stands in quotes" if quoted else "stands without quotes")
+    terms.add("file:" + file_kind, f"in a {file_kind} file")
+    length = match.end - match.start
+    if length < (6 if password else 12):
+        terms.add("short", "is short")
+    elif length > 120:  # noqa: PLR2004
+        terms.add("long", "is very long")
     line = data[max(0, match.whole_start - 160) : match.start] + b" " + data[match.end : match.end + 80]
     if values.EXAMPLE(line.lower()):
-        add("line:example", "the line speaks of an example")
+        terms.add("line:example", "the line speaks of an example")
 
 
-def _name(text: str, name: str, *, password: bool, add: _Add) -> None:
-    if values.NOT_A_SECRET(name):
-        add("name:not-a-secret", "its name says that it is something else")
-    elif password:
-        add("name:password", "its name says password")
-    elif values.STRONG_NAME(name):
-        add("name:secret", "its name says secret")
-    else:
-        add("name:weak", "its name is vague")
+def _form(terms: _Terms, text: str) -> None:
+    """What its form says it is instead."""
+    if values.path_or_url(text):
+        terms.add("path-or-url", "is a path, URL, e-mail address or version")
+    if " " in text:
+        terms.add("spaces", "holds spaces")
+    if values.code(text):
+        terms.add("code", "is an expression, not a value")
+    elif values.identifier(text):
+        terms.add("identifier", "is letters joined as in a name")
+    if values.is_uuid(text):
+        terms.add("uuid", "is a UUID, which is more often an id than a secret")
+    elif len(text) >= 16 and values.is_hex(text):  # noqa: PLR2004
+        terms.add("hex", "is hex of a usual length")
+
+
+def _language(terms: _Terms, text: str, name: str, *, password: bool) -> None:
+    """Whether its characters are random, words, or a password that a person made of words."""
+    letters = values.shape(text)
+    terms.add("entropy", "how random its characters are", max(-2.0, min(1.0, values.randomness(text) * 2 + 0.5)))
+    if letters.digits and letters.lower and letters.upper:
+        terms.add("mixed", "mixes cases and digits")
+    elif letters.digits == len(text):
+        terms.add("digits-only", "is a number")
+    share = values.word_share(text)
+    if share > 0.5 and not (password and (letters.digits or letters.symbols)):  # noqa: PLR2004
+        terms.add("words", "reads as words", share)
+    if not password and (language := values.language(text)) > 0:
+        terms.add("pairs", "its letters follow each other as in words", language)
+    if password and letters.kinds >= 3 and 8 <= len(text) <= 24 and " " not in text:  # noqa: PLR2004
+        terms.add("human", "looks like a password that a person chose")
     plain, plain_name = values.letters_only(text), values.letters_only(name)
     if plain and plain_name and (plain == plain_name or plain in plain_name or (len(plain_name) > 5 and plain_name in plain)):  # noqa: PLR2004
-        add("same-as-name", "repeats its own name")
+        terms.add("same-as-name", "repeats its own name")
 
+
+def _no_secret(terms: _Terms, text: str) -> None:
+    """Forms that nobody uses as a secret."""
+    if found := values.placeholder(text):
+        terms.add("placeholder", found)
+    elif values.reference(text):
+        terms.add("reference", "refers to a variable or template")
+    if values.repeated(text):
+        terms.add("repeated", "repeats few characters")
+    if values.sequence(text):
+        terms.add("sequence", "counts up or follows the keyboard")

@@ -6,7 +6,7 @@ Everything is linear in the length of the value; the tables are `language` (froz
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from math import log2
 from typing import NamedTuple
 
@@ -53,6 +53,11 @@ def expected_entropy(text: str) -> float:
     size = 16 if is_hex(text) else 10 if text.isdigit() else 36 if text.lower() == text or text.upper() == text else 62
     # a sample of n from an alphabet of `size` shows about (size-1)/(2n ln 2) bits less than log2(size), never more than log2(n)
     return min(log2(n) - 0.15, max(0.5 * log2(n), log2(size) - (size - 1) / (2 * n * 0.6931)))
+
+
+def randomness(text: str) -> float:
+    """Return how far its entropy is above (or below) that of random characters of its alphabet, bits a character."""
+    return entropy(text) - expected_entropy(text)
 
 
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z").match
@@ -118,31 +123,30 @@ def repeated(text: str) -> bool:
     return any(text == (text[:size] * (n // size + 1))[:n] for size in range(1, min(9, n // 3 + 1)))
 
 
-_ROWS = (
-    "0123456789012345678901234567890123456789",
-    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
-    "qwertyuiopasdfghjklzxcvbnm",
-    "9876543210987654321098765432109876543210",
-    "0123456789abcdef0123456789abcdef",
-)
+_UP = "0123456789012345 abcdefghijklmnopqrstuvwxyzabcde"
+_ALL_ROWS = _UP + " qwertyuiopasdfghjklzxcvbnm 9876543210987654321 0123456789abcdef0123456789abcdef zyxwvutsrqponmlkjihgfedcba"
 
 
 def sequence(text: str) -> bool:
-    """Whether most of it counts up, counts down, or follows alphabet or keyboard."""
-    low = text.lower()[:64]
+    """Whether most of it counts up or follows alphabet or keyboard."""
+    low = text[:64].lower()
     n = len(low)
     if n < 6:  # noqa: PLR2004
         return False
-    run, best, covered = 1, 1, 0
-    for a, b in zip(low, low[1:], strict=False):
-        if ord(b) - ord(a) == 1 or (a == "9" and b == "0"):
-            run += 1
+    if low in _ALL_ROWS:
+        return True
+    # runs of five that stand in a row of the keyboard or alphabet
+    covered = at = 0
+    while at <= n - 5:
+        if low[at : at + 5] in _UP:
+            end = at + 5
+            while end < n and low[end - 4 : end + 1] in _UP:
+                end += 1
+            covered += end - at
+            at = end
         else:
-            covered += run if run >= 5 else 0  # noqa: PLR2004
-            run = 1
-        best = max(best, run)
-    covered += run if run >= 5 else 0  # noqa: PLR2004
-    return covered >= n * 0.6 or any(low in row for row in _ROWS)
+            at += 1
+    return covered >= n * 0.6
 
 
 @cache
@@ -230,14 +234,22 @@ def identifier(text: str) -> bool:
     return bool(_NAME(head)) and bool(_JOINED(head))
 
 
-STRONG_NAME = re.compile(
+@lru_cache(maxsize=4096)
+def name_kind(name: str) -> str:
+    """Return `no` (it is something else), `strong` (it promises a secret) or `weak`."""
+    if _NOT_A_SECRET(name):
+        return "no"
+    return "strong" if _STRONG_NAME(name) else "weak"
+
+
+_STRONG_NAME = re.compile(
     r"secret|private_?key|api_?key|access_?key|auth_?key|encryption_?key|signing_?key|account_?key|master_?key|service_?key|client_?key|license_?key|"
     r"(?:auth|access|api|bearer|refresh|session|bot|oauth|jwt|id|personal|deploy|csrf|user|admin)_?token|passphrase|credential|salt|pepper|nonce|hmac",
     re.IGNORECASE,
 ).search
 """Names that promise a secret."""
 
-NOT_A_SECRET = re.compile(
+_NOT_A_SECRET = re.compile(
     r"(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
     r"ttl|timeout|count|index|column|class|mode|version|regex|pattern|provider|manager|handler|arn|hint|error|message|msg|title|text|help|description|desc|"
     r"placeholder|input|reset|strength|rules?|validator|algorithm|alg|hash|hashed|digest|fingerprint|checksum|expiry|expires?|expiration|lifetime|"
