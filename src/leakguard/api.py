@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
 
 from leakguard.config import Config
 from leakguard.config import load as load_config
@@ -51,7 +51,8 @@ def scan_path(path: str | os.PathLike[str], config: Config | None = None) -> Rep
     from leakguard.sources.files import FilesSource  # noqa: PLC0415
 
     config = config or _LIBRARY
-    source = FilesSource([os.fspath(path)], ignore=config.ignore, max_size=config.max_size or None)
+    today = datetime.now(UTC).date()
+    source = FilesSource([os.fspath(path)], ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today))
     return scan(source, config, roots=[os.path.abspath(path)])
 
 
@@ -62,6 +63,15 @@ def scan(source: Source, config: Config | None = None, *, roots: Sequence[str] =
     top = config.top or (roots[0] if roots else None)
     setup = Setup(engine, config, id_key(os.environ, top, create=False), today=datetime.now(UTC).date(), baseline=load_baseline(config))
     return run(source, setup, roots=roots, clock=time.monotonic)
+
+
+def excluders(config: Config, today: date) -> Callable[[str], Callable[[str], str] | None] | None:
+    """Return what `FilesSource` asks about paths that settings leave out; None where no setting does."""
+    if not any(not setting.rules for setting in config.paths):
+        return None
+    from leakguard.config.paths import excluder  # noqa: PLC0415 - only where there are path settings
+
+    return lambda root: excluder(config, root, today)
 
 
 def load_baseline(config: Config) -> Baseline | None:
@@ -106,6 +116,8 @@ __all__ = [
     "Report",
     "Source",
     "build_engine",
+    "excluders",
+    "has_hyperscan",
     "load_baseline",
     "load_config",
     "scan",

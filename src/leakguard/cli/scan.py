@@ -92,7 +92,7 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
     today = time.strftime("%Y-%m-%d", time.gmtime())
     setup = Setup(engine, config, id_key(os.environ, config.top or None, create=True), _date(today), baseline, whole=_whole(targets, config), forks=_may_fork())
     with Progress() as progress:
-        source = _source(targets, config, view["stdin_name"])
+        source = _source(targets, config, view["stdin_name"], setup.today)
         report = scan(source, setup, roots=[] if stdin else [os.path.abspath(t) for t in targets], clock=time.monotonic, seen=progress.seen)
     report = replace(report, started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     if not stdin:
@@ -109,15 +109,15 @@ def _date(iso: str) -> Any:
     return date.fromisoformat(iso)
 
 
-def _source(targets: list[str], config: Any, stdin_name: str | None) -> Any:
+def _source(targets: list[str], config: Any, stdin_name: str | None, today: Any) -> Any:
     if targets == ["-"]:
         from leakguard.sources.stream import StreamSource  # noqa: PLC0415
 
         return StreamSource(sys.stdin.buffer, stdin_name or "stdin")
+    from leakguard.api import excluders  # noqa: PLC0415
     from leakguard.sources.files import FilesSource  # noqa: PLC0415
 
-    exclude = config.exclude() if any(not s.rules for s in config.paths) else None
-    return FilesSource(targets, ignore=config.ignore, max_size=config.max_size or None, exclude=exclude)
+    return FilesSource(targets, ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today))
 
 
 def _whole(targets: list[str], config: Any) -> bool:

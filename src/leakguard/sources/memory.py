@@ -1,0 +1,30 @@
+"""Bytes that a caller holds: `scan_bytes`, `scan_text`, a hook's blob."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from leakguard.model.blob import Blob, Gone, Skipped, StreamProvenance
+from leakguard.model.finding import Place
+from leakguard.sources._chunks import chunks
+from leakguard.sources._text import HEAD, reader, sniff
+
+
+class BytesSource:
+    """One input in memory, told from binary and decoded as a file is."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._data = data
+        self._provenance = StreamProvenance(name, "memory")
+
+    def blobs(self) -> Iterator[Blob | Skipped]:
+        """Yield its blobs."""
+        encoding = sniff(self._data[: HEAD + 1], whole=len(self._data) <= HEAD)
+        if encoding == "binary":
+            yield Skipped(self._provenance, "binary", by_choice=True)
+            return
+        yield from chunks(reader(self._data), self._provenance, encoding)
+
+    def reopen(self, place: Place) -> bytes | Gone:
+        """Say that it is gone: what is given to the library is not kept."""
+        return Gone(f"{place.provenance} was given as bytes")

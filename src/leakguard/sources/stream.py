@@ -1,0 +1,53 @@
+"""A pipe: read once, in bounded memory, never again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from leakguard.model.blob import Blob, Gone, Skipped, StreamProvenance
+from leakguard.model.finding import Place
+from leakguard.sources._chunks import chunks
+from leakguard.sources._text import HEAD, sniff
+
+
+class Readable(Protocol):
+    """What is read: `sys.stdin.buffer`, a socket's file, an open pipe."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, `b""` at the end."""
+
+
+class StreamSource:
+    """Standard input or another stream; `name` is shown as its place and tells the kind of file."""
+
+    def __init__(self, stream: Readable, name: str) -> None:
+        self._stream = stream
+        self._provenance = StreamProvenance(name)
+
+    def blobs(self) -> Iterator[Blob | Skipped]:
+        """Yield its blobs as they fill; a stream that breaks is told."""
+        read = getattr(self._stream, "read1", self._stream.read)
+        head = b""
+        try:
+            while len(head) <= HEAD and (piece := read(1 << 16)):
+                head += piece
+            encoding = sniff(head, whole=len(head) <= HEAD)
+            if encoding == "binary":
+                yield Skipped(self._provenance, "binary", by_choice=True)
+                return
+
+            def read_on(size: int) -> bytes:
+                nonlocal head
+                if head:
+                    first, head = head[:size], head[size:]
+                    return first
+                return bytes(read(size))
+
+            yield from chunks(read_on, self._provenance, encoding)
+        except OSError as e:
+            yield Skipped(self._provenance, "unreadable", by_choice=False, detail=e.strerror or type(e).__name__)
+
+    def reopen(self, place: Place) -> bytes | Gone:
+        """Say that it is gone."""
+        return Gone(f"{place.provenance} was a stream")
