@@ -51,8 +51,7 @@ def scan_path(path: str | os.PathLike[str], config: Config | None = None) -> Rep
     from leakguard.sources.files import FilesSource  # noqa: PLC0415
 
     config = config or _LIBRARY
-    today = datetime.now(UTC).date()
-    source = FilesSource([os.fspath(path)], ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today))
+    source = FilesSource([os.fspath(path)], ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today()))
     return scan(source, config, roots=[os.path.abspath(path)])
 
 
@@ -61,17 +60,22 @@ def scan(source: Source, config: Config | None = None, *, roots: Sequence[str] =
     config = config or _LIBRARY
     engine = build_engine(config, os.environ)
     top = config.top or (roots[0] if roots else None)
-    setup = Setup(engine, config, id_key(os.environ, top, create=False), today=datetime.now(UTC).date(), baseline=load_baseline(config))
+    setup = Setup(engine, config, id_key(os.environ, top, create=False), today=today(), baseline=load_baseline(config))
     return run(source, setup, roots=roots, clock=time.monotonic)
 
 
-def excluders(config: Config, today: date) -> Callable[[str], Callable[[str], str] | None] | None:
+def today() -> date:
+    """Return the day (UTC) that decides what has expired."""
+    return datetime.now(UTC).date()
+
+
+def excluders(config: Config, on: date) -> Callable[[str], Callable[[str], str] | None] | None:
     """Return what `FilesSource` asks about paths that settings leave out; None where no setting does."""
     if not any(not setting.rules for setting in config.paths):
         return None
     from leakguard.config.paths import excluder  # noqa: PLC0415 - only where there are path settings
 
-    return lambda root: excluder(config, root, today)
+    return lambda root: excluder(config, root, on)
 
 
 def load_baseline(config: Config) -> Baseline | None:
@@ -124,5 +128,6 @@ __all__ = [
     "scan_bytes",
     "scan_path",
     "scan_text",
+    "today",
 ]
 

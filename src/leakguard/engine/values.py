@@ -269,6 +269,9 @@ _NOT_A_SECRET = re.compile(
 ).search
 """Names that hold a secret's word and are something else."""
 
+OWN_LINE = re.compile(rb'\{"v": 1, "rule": "[a-z0-9\-]{1,80}", "path": "[^"\r\n]{0,400}", (?:"name": "[0-9A-Za-z_.\-]{0,160}", )?"salt": "\Z').search
+"""What stands before the salt of a baseline line: that is public by design."""
+
 EXAMPLE = re.compile(rb"example|e\.g\.|placeholder|dummy|fake|lorem|for instance|replace with|change me|changeme|your[ _-](?:own|api|secret|token|password)").search
 
 _FILE_KINDS = {

@@ -42,6 +42,7 @@ WEIGHTS: dict[str, float] = {
     "file:code": 0.0,
     "file:text": -0.3,
     "file:generated": -2.0,
+    "own-baseline": -12.0,
     "line:example": -1.0,
     # a person's password
     "human": 1.5,

@@ -120,7 +120,7 @@ class Baseline:
         for number, raw in enumerate(data.decode("utf-8", "surrogateescape").splitlines(), 1):
             text = raw.strip()
             if text:
-                lines.append(_parse(text, f"{where}:{number}", number))
+                lines.append(parse(text, f"{where}:{number}", number))
         return cls(lines)
 
     def covers(self, finding: Finding, today: date) -> Line | None:
@@ -140,7 +140,8 @@ class Baseline:
         yield from (line for line in self.lines if line.rule not in names)
 
 
-def _parse(text: str, where: str, number: int) -> Line:
+def parse(text: str, where: str, number: int = 0) -> Line:
+    """Read one line; `where` is named in errors."""
     if text.startswith(("<<<<<<<", "=======", ">>>>>>>")):
         msg = f"{where}: a merge left its conflict marks"
         raise ConfigError(msg, hint="delete the marks and keep the lines of both sides; put `.leakguard/baseline.jsonl merge=union` into .gitattributes")
