@@ -111,12 +111,18 @@ def test_an_id_that_is_taken_is_an_error(tmp_path: Path) -> None:
 
 def test_a_family_gives_one_rule_for_each_variant(tmp_path: Path) -> None:
     """Look-alike tokens of one vendor come from one table."""
-    text = GOOD.replace('id = "acme-key"\nname = "Acme key"', 'variants = [{id = "acme-live", name = "Live", vars = {p = "live"}}, {id = "acme-test", name = "Test", severity = "low", vars = {p = "test"}}]')
+    text = GOOD.replace(
+        'id = "acme-key"\nname = "Acme key"',
+        'variants = [{id = "acme-live", name = "Live", vars = {p = "live"}}, {id = "acme-test", name = "Test", severity = "low", vars = {p = "test"}}]',
+    )
     (tmp_path / "acme.toml").write_text(text.replace("acme_$", "acme_{p}_$"))
 
     rules = load([str(tmp_path)]).rules
 
-    assert [(r.id, r.severity, r.anchors) for r in rules] == [("acme-live", "high", ("acme_live_",)), ("acme-test", "low", ("acme_test_",))]
+    assert [(r.id, r.severity, r.anchors) for r in rules] == [
+        ("acme-live", "high", ("acme_live_",)),
+        ("acme-test", "low", ("acme_test_",)),
+    ]
 
 
 def test_the_check_tells_a_rule_that_does_not_keep_its_promise(tmp_path: Path) -> None:
@@ -132,7 +138,9 @@ def test_the_check_tells_a_rule_that_does_not_keep_its_promise(tmp_path: Path) -
 
 def test_a_slow_pattern_is_told(tmp_path: Path) -> None:
     """A pattern that backtracks for ever does not pass."""
-    slow = GOOD.replace('format = "acme_${base62:20}"', "pattern = '''acme(?P<secret>(?:a+)+[xy])'''\nanchors = [\"acme\"]\nafter = 60000")
+    slow = GOOD.replace(
+        'format = "acme_${base62:20}"', "pattern = '''acme(?P<secret>(?:a+)+[xy])'''\nanchors = [\"acme\"]\nafter = 60000"
+    )
     (tmp_path / "acme.toml").write_text(slow)
 
     assert any("hostile input" in f.what for f in check(load([str(tmp_path)])))

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from leakguard.model.blob import StreamProvenance
 from leakguard.model.finding import Finding, Place, Score
-from leakguard.ruleset.load import load
 from leakguard.ruleset.files import builtin_folder
+from leakguard.ruleset.load import load
 from leakguard.secret import Secret
 
 SOURCE = Path(__file__).parent.parent / "src" / "leakguard"
@@ -49,7 +49,7 @@ def test_every_way_to_print_a_secret_shows_it_redacted() -> None:
     value = "".join(Random(1).choices("abcdefghijklmnop", k=40))
     secret = Secret(b"ghp_" + value.encode(), public=4)
 
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>60}", "%s" % secret, "{:s}".format(secret)]  # noqa: UP031, UP032
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>60}", "%s" % secret, "{:s}".format(secret)]  # noqa: UP032
 
     for text in shown:
         assert not any(value[i : i + 5] in text for i in range(36))

@@ -52,7 +52,7 @@ _HOMES = {
     "Secret": "secret",
 }
 
-__all__ = [  # noqa: PLE0604, PLE0605 - the table above is the one list
+__all__ = [  # noqa: PLE0604 - the table above is the one list
     *_HOMES,
 ]
 
@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         msg = f"module 'leakguard' has no attribute {name!r}"
         raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
     value = getattr(import_module(f"leakguard.{home}"), name)
     globals()[name] = value

@@ -32,7 +32,7 @@ _LIBRARY = Config(jobs=1, baseline="")
 
 def scan_bytes(data: bytes, name: str = "bytes", config: Config | None = None) -> Report:
     """Scan bytes; `name` is shown as their place and its suffix tells the kind of file."""
-    from leakguard.sources.memory import BytesSource  # noqa: PLC0415 - a caller needs one kind of source
+    from leakguard.sources.memory import BytesSource
 
     return scan(BytesSource(data, name), config)
 
@@ -48,10 +48,12 @@ def scan_path(path: str | os.PathLike[str], config: Config | None = None) -> Rep
     Raises:
         UsageError: there is no such path.
     """
-    from leakguard.sources.files import FilesSource  # noqa: PLC0415
+    from leakguard.sources.files import FilesSource
 
     config = config or _LIBRARY
-    source = FilesSource([os.fspath(path)], ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today()))
+    source = FilesSource(
+        [os.fspath(path)], ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today())
+    )
     return scan(source, config, roots=[os.path.abspath(path)])
 
 
@@ -73,7 +75,7 @@ def excluders(config: Config, on: date) -> Callable[[str], Callable[[str], str] 
     """Return what `FilesSource` asks about paths that settings leave out; None where no setting does."""
     if not any(not setting.rules for setting in config.paths):
         return None
-    from leakguard.config.paths import excluder  # noqa: PLC0415 - only where there are path settings
+    from leakguard.config.paths import excluder
 
     return lambda root: excluder(config, root, on)
 
@@ -94,7 +96,9 @@ def build_engine(config: Config, environ: Mapping[str, str], *, level: str = "")
     usable = config.engine != "portable" and has_hyperscan()
     if config.engine == "hyperscan" and not usable:
         raise UsageError("Hyperscan is not installed here", hint="use --engine portable, which finds the same")
-    rules = compiled((*config.rule_paths, *config.added_rule_paths), hyperscan=usable, environ=environ, rules_version=config.rules_version)
+    rules = compiled(
+        (*config.rule_paths, *config.added_rule_paths), hyperscan=usable, environ=environ, rules_version=config.rules_version
+    )
     if config.only_rules or config.disabled_rules:
         only, off = set(config.only_rules), set(config.disabled_rules)
         names = [rules.names(i) for i in range(len(rules))]
@@ -107,7 +111,7 @@ def build_engine(config: Config, environ: Mapping[str, str], *, level: str = "")
 def has_hyperscan() -> bool:
     """Whether the Hyperscan wheel is there; without it the portable engine finds the same."""
     try:
-        import hyperscan  # noqa: F401, PLC0415
+        import hyperscan  # noqa: F401
     except ImportError:
         return False
     return True
@@ -130,4 +134,3 @@ __all__ = [
     "scan_text",
     "today",
 ]
-

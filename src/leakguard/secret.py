@@ -35,7 +35,7 @@ class Secret:
         if self.password:
             return MASK
         prefix, rest = self._value[: self.public], self._value[self.public :]
-        shown = min(4, len(rest) // 4) if len(rest) >= 12 and b"\n" not in rest else 0  # noqa: PLR2004 - short values show no tail
+        shown = min(4, len(rest) // 4) if len(rest) >= 12 and b"\n" not in rest else 0
         tail = rest[len(rest) - shown :] if shown else b""
         return printable(prefix) + MASK + printable(tail)
 

@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None})
 @click.version_option(__version__, "-V", "--version", prog_name="leakguard", message="%(prog)s %(version)s")
 def group() -> None:
-    """Find leaked machine credentials; nothing secret is ever printed.
+    r"""Find leaked machine credentials; nothing secret is ever printed.
 
     \b
     Exit codes: 0 clean · 1 findings · 2 usage or settings · 3 incomplete (something could not be read)
@@ -90,7 +90,7 @@ def _tell(message: str, hint: str) -> None:
 
 def _crash(error: Exception) -> None:
     """Report a bug of ours: type and places only, since messages and variables may hold scanned bytes."""
-    from traceback import extract_tb  # noqa: PLC0415
+    from traceback import extract_tb
 
     lines = [f"    {frame.filename}:{frame.lineno} in {frame.name}" for frame in extract_tb(error.__traceback__)[-8:]]
     _tell(

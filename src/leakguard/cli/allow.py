@@ -12,7 +12,9 @@ from leakguard.errors import UsageError
 @click.command("allow", epilog='Example: leakguard allow 7f3a91c2 --reason "test fixture" --until 2027-01-31')
 @click.argument("finding_id", metavar="ID")
 @click.option("--reason", required=True, help="Why it is no leak; kept in the baseline.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it counts (YYYY-MM-DD); then it is reported again.")
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it counts (YYYY-MM-DD); then it is reported again."
+)
 @click.option("--baseline", metavar="FILE", help="Baseline to add to (default .leakguard/baseline.jsonl).")
 @click.option("--print", "only_print", is_flag=True, help="Print the line and write nothing.")
 def command(finding_id: str, reason: str, until: object, baseline: str | None, *, only_print: bool) -> None:
@@ -21,9 +23,9 @@ def command(finding_id: str, reason: str, until: object, baseline: str | None, *
     ID is the id of a report, or the beginning of one. The value itself is stored nowhere: the line holds a salted hash, of a
     password only a 16-bit tag beside path and name.
     """
-    from leakguard.config import load  # noqa: PLC0415
-    from leakguard.suppress import lastrun  # noqa: PLC0415
-    from leakguard.suppress.baseline import Baseline, parse, with_answer, write  # noqa: PLC0415
+    from leakguard.config import load
+    from leakguard.suppress import lastrun
+    from leakguard.suppress.baseline import Baseline, parse, with_answer, write
 
     kept = lastrun.load(os.getcwd(), os.environ)
     entry = lastrun.find(kept, finding_id) if kept is not None else None
@@ -41,4 +43,8 @@ def command(finding_id: str, reason: str, until: object, baseline: str | None, *
     old = Baseline.load(config.baseline).lines if os.path.lexists(config.baseline) else ()
     write(config.baseline, sorted({*(line.text for line in old), *lines}))
     shown = os.path.relpath(config.baseline)
-    click.echo(f"{entry['preview']} ({entry['rule']}) is allowed" + (f" until {end}" if end else "") + f": {shown}\ncommit it:  git add {shown}")
+    click.echo(
+        f"{entry['preview']} ({entry['rule']}) is allowed"
+        + (f" until {end}" if end else "")
+        + f": {shown}\ncommit it:  git add {shown}"
+    )

@@ -12,7 +12,9 @@ from leakguard.errors import ExitCode, UsageError
 
 _file = click.option("--baseline", "file", metavar="FILE", help="Baseline to write (default .leakguard/baseline.jsonl).")
 _path = click.argument("path", default=".", type=click.Path(exists=True))
-_level = click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced).")
+_level = click.option(
+    "--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced)."
+)
 
 
 @click.group("baseline")
@@ -26,10 +28,10 @@ def command() -> None:
 
 def _scan(path: str, file: str | None, level: str | None) -> tuple[Any, Any, str]:
     """Scan without a baseline; return report, settings and the baseline's path."""
-    from leakguard import api  # noqa: PLC0415
-    from leakguard.config import load  # noqa: PLC0415
-    from leakguard.sources.files import FilesSource  # noqa: PLC0415
-    from leakguard.suppress.identity import id_key  # noqa: PLC0415
+    from leakguard import api
+    from leakguard.config import load
+    from leakguard.sources.files import FilesSource
+    from leakguard.suppress.identity import id_key
 
     config = load(path, {"baseline": file, "level": level}, os.environ)
     if not config.baseline:
@@ -40,7 +42,7 @@ def _scan(path: str, file: str | None, level: str | None) -> tuple[Any, Any, str
 
 
 def _stored(path: str) -> Any:
-    from leakguard.suppress.baseline import Baseline  # noqa: PLC0415
+    from leakguard.suppress.baseline import Baseline
 
     if not os.path.lexists(path):
         raise UsageError(f"there is no {os.path.relpath(path)}", hint="leakguard baseline create makes one")
@@ -63,14 +65,18 @@ def _warn(report: Any) -> int:
 @click.option("--force", is_flag=True, help="Replace a baseline that is there.")
 def create(path: str, file: str | None, level: str | None, reason: str, *, force: bool) -> int:
     """Write a baseline of all that is found below PATH now."""
-    from leakguard.suppress import baseline  # noqa: PLC0415
+    from leakguard.suppress import baseline
 
     report, _config, target = _scan(path, file, level)
     if os.path.lexists(target) and not force:
-        raise UsageError(f"{os.path.relpath(target)} is there already", hint="leakguard baseline update adds what is new; --force replaces it")
+        raise UsageError(
+            f"{os.path.relpath(target)} is there already", hint="leakguard baseline update adds what is new; --force replaces it"
+        )
     lines = baseline.create(report.findings, reason=reason)
     baseline.write(target, lines)
-    click.echo(f"{len(lines)} lines for {len(report.findings)} findings in {os.path.relpath(target)}; rotate them all the same: a baseline only stops the noise")
+    click.echo(
+        f"{len(lines)} lines for {len(report.findings)} findings in {os.path.relpath(target)}; rotate them all the same: a baseline only stops the noise"
+    )
     return _warn(report)
 
 
@@ -81,8 +87,8 @@ def create(path: str, file: str | None, level: str | None, reason: str, *, force
 @click.option("--reason", default="", help="Written to every new line.")
 def update(path: str, file: str | None, level: str | None, reason: str) -> int:
     """Add what is found now and not covered yet; every other line stays as it is."""
-    from leakguard import api  # noqa: PLC0415
-    from leakguard.suppress import baseline  # noqa: PLC0415
+    from leakguard import api
+    from leakguard.suppress import baseline
 
     report, _config, target = _scan(path, file, level)
     old = _stored(target)
@@ -97,7 +103,7 @@ def update(path: str, file: str | None, level: str | None, reason: str) -> int:
 @_file
 def prune(path: str, file: str | None) -> int:
     """Remove lines that cover nothing any more; refused while something could not be read."""
-    from leakguard.suppress import baseline  # noqa: PLC0415
+    from leakguard.suppress import baseline
 
     report, _config, target = _scan(path, file, "all")
     if code := _warn(report):
@@ -117,8 +123,8 @@ def audit(path: str, file: str | None) -> int:
 
     A leak loses its line, so that it is reported again; a false alarm gets its reason.
     """
-    from leakguard import api  # noqa: PLC0415
-    from leakguard.suppress import baseline  # noqa: PLC0415
+    from leakguard import api
+    from leakguard.suppress import baseline
 
     report, _config, target = _scan(path, file, "all")
     stored = _stored(target)
@@ -134,7 +140,9 @@ def audit(path: str, file: str | None) -> int:
         click.echo(f"\n{finding.rule.name}  {finding.preview}  score {finding.score.value:.2f}  ({len(finding.places)} places)")
         for row in place.frame:
             click.echo(f"  {row.number:6} | {row.text}")
-        answer = click.prompt("[l]eak, [f]alse alarm, [s]kip, [q]uit", type=click.Choice(["l", "f", "s", "q"]), default="s", show_choices=False)
+        answer = click.prompt(
+            "[l]eak, [f]alse alarm, [s]kip, [q]uit", type=click.Choice(["l", "f", "s", "q"]), default="s", show_choices=False
+        )
         if answer == "q":
             break
         if answer == "l":
@@ -142,7 +150,9 @@ def audit(path: str, file: str | None) -> int:
             answered += 1
         elif answer == "f":
             reason = click.prompt("why", default="false alarm")
-            texts = (texts - {line.text for line in lines}) | {baseline.with_answer(line, reason=reason, until="") for line in lines}
+            texts = (texts - {line.text for line in lines}) | {
+                baseline.with_answer(line, reason=reason, until="") for line in lines
+            }
             answered += 1
     if answered:
         baseline.write(target, sorted(texts))

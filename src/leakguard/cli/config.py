@@ -19,7 +19,7 @@ def command() -> None:
 @click.option("--trusted-config", metavar="FILE", help="Take settings from this file only.")
 def show(path: str, file: str | None, trusted_config: str | None) -> None:
     """Show what a scan of PATH would use: setting, value, origin."""
-    from leakguard.config import load  # noqa: PLC0415
+    from leakguard.config import load
 
     config = load(path, {"config": file, "trusted_config": trusted_config}, os.environ)
     hidden = {"files", "origins", "notes", "paths"}

@@ -25,19 +25,22 @@ def command(finding_id: str, paths: tuple[str, ...], config: str | None) -> None
     """
     found, report = find_again(finding_id, paths, config)
     if found is None:
-        raise UsageError(f"no finding with the id {finding_id} is at its places any more", hint="scan again; or name the paths: leakguard explain ID PATH")
+        raise UsageError(
+            f"no finding with the id {finding_id} is at its places any more",
+            hint="scan again; or name the paths: leakguard explain ID PATH",
+        )
     for line in _lines(found, report):
         click.echo(line)
 
 
 def find_again(prefix: str, paths: tuple[str, ...], config_file: str | None) -> tuple[Any, Any]:
     """Scan the places of a finding again, at level `all` and without suppressing; return it (or None) and the report as usual."""
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
-    from leakguard import api  # noqa: PLC0415
-    from leakguard.config import load  # noqa: PLC0415
-    from leakguard.sources.files import FilesSource  # noqa: PLC0415
-    from leakguard.suppress import lastrun  # noqa: PLC0415
+    from leakguard import api
+    from leakguard.config import load
+    from leakguard.sources.files import FilesSource
+    from leakguard.suppress import lastrun
 
     targets = list(paths)
     if not targets:
@@ -56,14 +59,16 @@ def find_again(prefix: str, paths: tuple[str, ...], config_file: str | None) -> 
 
 
 def _lines(finding: Any, report: Any) -> list[str]:
-    from leakguard.engine.weights import LEVELS  # noqa: PLC0415
+    from leakguard.engine.weights import LEVELS
 
     rule, place = finding.rule, finding.places[0]
     path = getattr(place.provenance, "path", "") or getattr(place.provenance, "name", "")
     out = [
         f"{rule.name}  {finding.preview}  (id {finding.id})",
         f"  rule      {rule.id}: {_SHAPES[rule.shape]}",
-        f"  place     {path}:{place.start_line}:{place.start_column}" + (f", assigned to {place.name}" if place.name else "") + (f", decoded from {place.encoding}" if place.encoding else ""),
+        f"  place     {path}:{place.start_line}:{place.start_column}"
+        + (f", assigned to {place.name}" if place.name else "")
+        + (f", decoded from {place.encoding}" if place.encoding else ""),
         f"  score     {finding.score.value:.2f}, the sum of:",
     ]
     out += [f"            {reason.weight:+6.2f}  {reason.detail}" for reason in finding.score.reasons]
@@ -73,7 +78,11 @@ def _lines(finding: Any, report: Any) -> list[str]:
         out.append("  filters   none dropped it: no inline mark, no baseline line, no path or rule setting covers it")
     for suppressed in report.suppressed:
         if suppressed.finding.id == finding.id:
-            out.append(f"  filters   suppressed by {suppressed.by}" + (f" ({suppressed.where})" if suppressed.where else "") + (f": {suppressed.reason}" if suppressed.reason else ""))
+            out.append(
+                f"  filters   suppressed by {suppressed.by}"
+                + (f" ({suppressed.where})" if suppressed.where else "")
+                + (f": {suppressed.reason}" if suppressed.reason else "")
+            )
     out.append(f"  more      leakguard rules show {rule.id}")
     return out
 

@@ -40,7 +40,7 @@ class Outputs:
             if target == "-":
                 reporter.write(report, _stdout(), options(view, base_path, terminal=name == "text"))
             else:
-                _write_file(target, reporter, report, options(view | {"color": False}, base_path, terminal=False))
+                _write_file(target, reporter, report, options({**view, "color": False}, base_path, terminal=False))
 
 
 def options(view: Mapping[str, Any], base_path: str, *, terminal: bool) -> ReportOptions:

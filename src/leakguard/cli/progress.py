@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from types import TracebackType
+from typing import Self
 
 from leakguard.model.finding import Candidate
 
@@ -21,9 +22,9 @@ class Progress:
         self._wanted = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
         self._next = 0.0
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._wanted:
-            import time  # noqa: PLC0415
+            import time
 
             self._next = time.monotonic() + _AFTER
         return self
@@ -33,7 +34,7 @@ class Progress:
         self._found += 1
         if not self._wanted:
             return
-        import time  # noqa: PLC0415
+        import time
 
         now = time.monotonic()
         if now >= self._next:

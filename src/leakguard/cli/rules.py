@@ -19,8 +19,8 @@ def command() -> None:
 
 
 def _load(paths: tuple[str, ...]) -> Any:
-    from leakguard.ruleset.files import builtin_folder  # noqa: PLC0415
-    from leakguard.ruleset.load import load  # noqa: PLC0415
+    from leakguard.ruleset.files import builtin_folder
+    from leakguard.ruleset.load import load
 
     return load([builtin_folder(), *paths])
 
@@ -35,7 +35,7 @@ def _load(paths: tuple[str, ...]) -> Any:
 def list_(paths: tuple[str, ...], form: str, provider: str | None, kind: str | None, severity: str | None, *, checks: bool) -> None:
     """List every rule, families expanded."""
     if checks:
-        from leakguard.engine.checks import CHECKS  # noqa: PLC0415
+        from leakguard.engine.checks import CHECKS
 
         for name, function in sorted(CHECKS.items()):
             click.echo(f"{name:18} {(function.__doc__ or '').strip().splitlines()[0] if function.__doc__ else ''}")
@@ -47,11 +47,16 @@ def list_(paths: tuple[str, ...], form: str, provider: str | None, kind: str | N
         if provider in (None, rule.provider) and kind in (None, rule.kind) and severity in (None, rule.severity)
     ]
     if form == "json":
-        import json  # noqa: PLC0415
+        import json
 
-        from leakguard.ruleset.load import RULES_VERSION  # noqa: PLC0415
+        from leakguard.ruleset.load import RULES_VERSION
 
-        json.dump({"rules_version": RULES_VERSION, "rules": [_row(rule, doc) for rule, doc in rows]}, sys.stdout, indent=1, ensure_ascii=False)
+        json.dump(
+            {"rules_version": RULES_VERSION, "rules": [_row(rule, doc) for rule, doc in rows]},
+            sys.stdout,
+            indent=1,
+            ensure_ascii=False,
+        )
         click.echo()
         return
     width = max((len(rule.id) for rule, _doc in rows), default=0)
@@ -90,10 +95,13 @@ def show(paths: tuple[str, ...], rule_id: str) -> None:
         if rule_id in (rule.id, *rule.aliases):
             break
     else:
-        from difflib import get_close_matches  # noqa: PLC0415
+        from difflib import get_close_matches
 
         near = get_close_matches(rule_id, [rule.id for rule in loaded.rules], 3)
-        raise UsageError(f"there is no rule {rule_id!r}", hint="did you mean " + ", ".join(near) + "?" if near else "leakguard rules list shows them all")
+        raise UsageError(
+            f"there is no rule {rule_id!r}",
+            hint="did you mean " + ", ".join(near) + "?" if near else "leakguard rules list shows them all",
+        )
     click.echo(f"{rule.name}  ({rule.id})")
     rows = [
         ("provider", doc.provider_name),
@@ -122,8 +130,8 @@ def check(paths: tuple[str, ...]) -> int:
     Examples hit with the right span, counter-examples miss, an anchor stands in each example, ids are unique, time on
     hostile input is bounded, both engines agree.
     """
-    from leakguard.api import has_hyperscan  # noqa: PLC0415
-    from leakguard.ruleset.check import check as prove  # noqa: PLC0415
+    from leakguard.api import has_hyperscan
+    from leakguard.ruleset.check import check as prove
 
     loaded = _load(paths)
     failures = list(prove(loaded, hyperscan=has_hyperscan()))
@@ -161,7 +169,7 @@ def new(provider: str, into: str) -> None:
         raise UsageError(f"{provider!r} gives no file name", hint="use letters, digits and dashes: leakguard rules new acme-cloud")
     path = os.path.join(into, identity + ".toml")
     word = identity.replace("-", "_")
-    prefix = word if len(word) > 2 else word + "key"  # noqa: PLR2004 - a format begins with three literals
+    prefix = word if len(word) > 2 else word + "key"
     text = _NEW.format(id=identity, name=provider.strip().replace('"', ""), prefix=prefix, upper=word.upper())
     try:
         os.makedirs(into, exist_ok=True)
@@ -171,4 +179,6 @@ def new(provider: str, into: str) -> None:
         raise UsageError(f"{path} is there already", hint="edit it, or choose another folder with --into") from e
     except OSError as e:
         raise UsageError(f"{path} can't be written: {e.strerror}", hint="choose another folder with --into") from e
-    click.echo(f"wrote {path}\nedit it (docs/rules.md), prove it:  leakguard rules check {path}\nuse it:  leakguard scan --rules {path}")
+    click.echo(
+        f"wrote {path}\nedit it (docs/rules.md), prove it:  leakguard rules check {path}\nuse it:  leakguard scan --rules {path}"
+    )

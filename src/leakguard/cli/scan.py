@@ -13,23 +13,45 @@ from leakguard.cli.output import Outputs, colors
 from leakguard.errors import UsageError
 
 
-@click.command("scan", epilog="Examples: leakguard scan · leakguard scan -f sarif -o leaks.sarif src · journalctl | leakguard scan -")
+@click.command(
+    "scan", epilog="Examples: leakguard scan · leakguard scan -f sarif -o leaks.sarif src · journalctl | leakguard scan -"
+)
 @click.argument("paths", nargs=-1, type=click.Path())
-@click.option("-f", "--format", "formats", multiple=True, metavar="FORMAT", help="text, json, jsonl, sarif, junit, gitlab, github, csv, markdown or html; repeatable.")
-@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Where the report goes, `-` for standard output; the n-th -o belongs to the n-th -f.")
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT",
+    help="text, json, jsonl, sarif, junit, gitlab, github, csv, markdown or html; repeatable.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    help="Where the report goes, `-` for standard output; the n-th -o belongs to the n-th -f.",
+)
 @click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced).")
 @click.option("--no-ignore", is_flag=True, help="Scan what .gitignore hides, too.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths, written as in .gitignore; repeatable.")
 @click.option("--max-size", metavar="SIZE", help="Skip larger files (10MB, 512k); there is no limit by default.")
 @click.option("-j", "--jobs", type=int, help="Processes; 0, the default: as many as the input is worth.")
-@click.option("--fail-on", type=click.Choice(["any", "critical", "high", "medium", "low", "live", "none"]), help="What makes the exit code 1 (default any).")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["any", "critical", "high", "medium", "low", "live", "none"]),
+    help="What makes the exit code 1 (default any).",
+)
 @click.option("--fail-on-skip", is_flag=True, help="Exit 3 also for what was skipped by choice.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even with findings; errors keep their codes.")
 @click.option("--stdin-name", metavar="NAME", help="Name of what comes from standard input (build.log).")
 @click.option("--baseline", metavar="FILE", help="Baseline to use (default .leakguard/baseline.jsonl).")
 @click.option("--no-baseline", is_flag=True, help="Report what the baseline covers, too.")
 @click.option("--config", metavar="FILE", help="Settings file to use in place of the one found.")
-@click.option("--trusted-config", metavar="FILE", help="Take settings from this file only; the scanned repository can't silence anything.")
+@click.option(
+    "--trusted-config", metavar="FILE", help="Take settings from this file only; the scanned repository can't silence anything."
+)
 @click.option("--strict-inline", is_flag=True, help="Inline marks count only with a rule and a reason.")
 @click.option("--rules", "rule_paths", multiple=True, metavar="PATH", help="Further rule files or folders; repeatable.")
 @click.option("--rule", "only_rules", multiple=True, metavar="ID", help="Use only these rules; repeatable.")
@@ -37,36 +59,49 @@ from leakguard.errors import UsageError
 @click.option("--rules-version", type=int, metavar="N", help="Use the built-in rules as of version N.")
 @click.option("--warn-new-rules", is_flag=True, help="With --rules-version: tell what newer rules find, without failing.")
 @click.option("--engine", type=click.Choice(["auto", "hyperscan", "portable"]), help="Matcher; both find the same.")
-@click.option("--base-path", metavar="DIR", help="Folder that paths in SARIF, GitLab, GitHub and JUnit reports are relative to (default: the git top level).")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours on a terminal (default auto; NO_COLOR counts).")
+@click.option(
+    "--base-path",
+    metavar="DIR",
+    help="Folder that paths in SARIF, GitLab, GitHub and JUnit reports are relative to (default: the git top level).",
+)
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours on a terminal (default auto; NO_COLOR counts).",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the score with its reasons.")
 @click.option("-q", "--quiet", is_flag=True, help="One `path:line:column: rule id` a line.")
 @click.option("--show-suppressed", is_flag=True, help="List what is suppressed, too.")
-@click.pass_context
-def command(ctx: click.Context, paths: tuple[str, ...], **flags: Any) -> int:
+def command(paths: tuple[str, ...], **flags: Any) -> int:
     """Find leaked credentials in files, folders and streams.
 
     PATH is a file or folder (default: the current folder); `-` reads standard input.
     """
-    from leakguard.pipeline.outcome import exit_code  # noqa: PLC0415 - usage errors come first and need none of this
+    from leakguard.pipeline.outcome import exit_code
 
     targets = list(paths) or ["."]
     outputs = Outputs(flags.pop("formats"), flags.pop("outputs"))
-    view = {name: flags.pop(name) for name in ("color", "verbose", "quiet", "show_suppressed", "base_path", "stdin_name", "exit_zero", "no_baseline")}
+    view = {
+        name: flags.pop(name)
+        for name in ("color", "verbose", "quiet", "show_suppressed", "base_path", "stdin_name", "exit_zero", "no_baseline")
+    }
     if flags["fail_on"] == "live":
-        raise UsageError("--fail-on live needs verification, which this version does not have", hint="use --fail-on any or a severity")
+        raise UsageError(
+            "--fail-on live needs verification, which this version does not have", hint="use --fail-on any or a severity"
+        )
     if "-" in targets and len(targets) > 1:
         raise UsageError("`-` can't be mixed with paths", hint="scan standard input on its own")
     if view["stdin_name"] and targets != ["-"]:
         raise UsageError("--stdin-name goes with `-`", hint="leakguard scan - --stdin-name build.log")
-    report, config = _run(targets, _typed(ctx, flags), view)
+    report, config = _run(targets, _typed(flags), view)
     code = exit_code(report, config)
     report = replace(report, exit_code=code)
     outputs.write(report, view | {"color": colors(view["color"])}, _base(view["base_path"], targets))
     return 0 if view["exit_zero"] and code == 1 else code
 
 
-def _typed(ctx: click.Context, flags: dict[str, Any]) -> dict[str, object]:
+def _typed(flags: dict[str, Any]) -> dict[str, object]:
     """Keep what was typed; the rest is for files and defaults to say."""
     typed = {name: value for name, value in flags.items() if value not in (None, (), False)}
     if typed.pop("no_ignore", False):
@@ -75,13 +110,13 @@ def _typed(ctx: click.Context, flags: dict[str, Any]) -> dict[str, object]:
 
 
 def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> tuple[Any, Any]:
-    import time  # noqa: PLC0415
+    import time
 
-    from leakguard import api  # noqa: PLC0415
-    from leakguard.cli.progress import Progress  # noqa: PLC0415
-    from leakguard.config import load  # noqa: PLC0415
-    from leakguard.pipeline import Setup, scan  # noqa: PLC0415
-    from leakguard.suppress.identity import id_key  # noqa: PLC0415
+    from leakguard import api
+    from leakguard.cli.progress import Progress
+    from leakguard.config import load
+    from leakguard.pipeline import Setup, scan
+    from leakguard.suppress.identity import id_key
 
     stdin = targets == ["-"]
     config = load("." if stdin else targets[0], typed, os.environ)
@@ -90,13 +125,23 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
     engine = api.build_engine(config, os.environ)
     baseline = api.load_baseline(config)
     today = time.strftime("%Y-%m-%d", time.gmtime())
-    setup = Setup(engine, config, id_key(os.environ, config.top or None, create=True), _date(today), baseline, whole=_whole(targets, config), forks=_may_fork())
+    setup = Setup(
+        engine,
+        config,
+        id_key(os.environ, config.top or None, create=True),
+        _date(today),
+        baseline,
+        whole=_whole(targets, config),
+        forks=_may_fork(),
+    )
     with Progress() as progress:
         source = _source(targets, config, view["stdin_name"], setup.today)
-        report = scan(source, setup, roots=[] if stdin else [os.path.abspath(t) for t in targets], clock=time.monotonic, seen=progress.seen)
+        report = scan(
+            source, setup, roots=[] if stdin else [os.path.abspath(t) for t in targets], clock=time.monotonic, seen=progress.seen
+        )
     report = replace(report, started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     if not stdin:
-        from leakguard.suppress import lastrun  # noqa: PLC0415
+        from leakguard.suppress import lastrun
 
         if report.findings:
             lastrun.save(report, os.getcwd(), os.environ)
@@ -104,18 +149,18 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
 
 
 def _date(iso: str) -> Any:
-    from datetime import date  # noqa: PLC0415
+    from datetime import date
 
     return date.fromisoformat(iso)
 
 
 def _source(targets: list[str], config: Any, stdin_name: str | None, today: Any) -> Any:
     if targets == ["-"]:
-        from leakguard.sources.stream import StreamSource  # noqa: PLC0415
+        from leakguard.sources.stream import StreamSource
 
         return StreamSource(sys.stdin.buffer, stdin_name or "stdin")
-    from leakguard.api import excluders  # noqa: PLC0415
-    from leakguard.sources.files import FilesSource  # noqa: PLC0415
+    from leakguard.api import excluders
+    from leakguard.sources.files import FilesSource
 
     return FilesSource(targets, ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today))
 
@@ -127,7 +172,7 @@ def _whole(targets: list[str], config: Any) -> bool:
 
 def _may_fork() -> bool:
     """Fork only a process of one thread; elsewhere workers are spawned."""
-    import threading  # noqa: PLC0415
+    import threading
 
     return sys.platform == "linux" and threading.active_count() == 1
 
@@ -138,7 +183,7 @@ def _base(typed: str | None, targets: list[str]) -> str:
         return os.path.abspath(typed)
     if targets == ["-"]:
         return ""
-    from leakguard.config import git_top  # noqa: PLC0415
+    from leakguard.config import git_top
 
     start = os.path.abspath(targets[0])
     return git_top(start if os.path.isdir(start) else os.path.dirname(start))

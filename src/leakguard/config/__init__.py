@@ -104,11 +104,17 @@ class Config:
         named = [("disabled_rules", r) for r in self.disabled_rules] + [("only_rules", r) for r in self.only_rules]
         named += [("severity", r) for r, _ in self.severity]
         named += [("paths", r) for setting in self.paths for r in setting.rules]
-        lines = (f"{self.origin(key)}: {key} names {rule!r}, which is no rule{near(rule, known)}" for key, rule in named if rule not in known)
+        lines = (
+            f"{self.origin(key)}: {key} names {rule!r}, which is no rule{near(rule, known)}"
+            for key, rule in named
+            if rule not in known
+        )
         return tuple(dict.fromkeys(lines))
 
 
-def load(root: str, flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None, *, read: Reader | None = None) -> Config:
+def load(
+    root: str, flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None, *, read: Reader | None = None
+) -> Config:
     """Work out the settings for a scan of `root` (a file or folder).
 
     `flags` maps names of `Config` (and `config`, `exclude`) to what was typed; None means not typed.
@@ -191,7 +197,7 @@ class Draft:
 
 
 def _read(draft: Draft, path: str, reader: Reader, base: str) -> None:
-    from leakguard.config.files import apply  # noqa: PLC0415 - only where there is a file
+    from leakguard.config.files import apply
 
     apply(draft, path, reader, base)
 
@@ -200,7 +206,7 @@ def _repository(draft: Draft, found: str, trusted: str, top: str, reader: Reader
     """Take from the scanned repository what can only add findings, and say what was left."""
     if not trusted.startswith(top + os.sep) and not found and not os.path.lexists(os.path.join(top, *BASELINE.split("/"))):
         return
-    from leakguard.config.files import offer  # noqa: PLC0415 - only where there is a file
+    from leakguard.config.files import offer
 
     offer(draft, found, trusted, top, reader)
 
@@ -256,7 +262,7 @@ def found_file(start: str, top: str, reader: Reader) -> str:
         path = os.path.join(folder, "pyproject.toml")
         data = reader(path)
         if data is not None and b"[tool.leakguard" in data:
-            from leakguard.config.files import has_table  # noqa: PLC0415 - only where there is a file
+            from leakguard.config.files import has_table
 
             if has_table(data, path):
                 return path

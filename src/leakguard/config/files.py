@@ -39,7 +39,9 @@ def apply_table(draft: Draft, table: dict[str, object], path: str, reader: Reade
     lock = _lock(table.pop("lock", []), path)
     for key, value in table.items():
         if key in draft.locked:
-            raise ConfigError(f"{path}: {key} is locked by {draft.locked[key]}", hint=f"remove {key} here, or ask the owner of the policy")
+            raise ConfigError(
+                f"{path}: {key} is locked by {draft.locked[key]}", hint=f"remove {key} here, or ask the owner of the policy"
+            )
         if key == "path":
             settings = tuple(_path_setting(entry, path, where, policy=policy) for entry in _tables(value, "path", path, _PATH_KEYS))
             draft.put("paths", settings, where)
@@ -98,7 +100,7 @@ def offer(draft: Draft, found: str, trusted: str, top: str, reader: Reader) -> N
 
 
 def _parse(data: bytes, path: str) -> dict[str, object]:
-    import tomllib  # noqa: PLC0415 - only where there is a file
+    import tomllib
 
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
@@ -118,7 +120,9 @@ def _known(table: dict[str, object], keys: tuple[str, ...], path: str, inside: s
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in keys:
-            raise ConfigError(f"{path}: unknown key {inside}{key[:60]!r}{near(name, keys)}", hint="the keys are: " + ", ".join(keys))
+            raise ConfigError(
+                f"{path}: unknown key {inside}{key[:60]!r}{near(name, keys)}", hint="the keys are: " + ", ".join(keys)
+            )
         if name in known:
             raise ConfigError(f"{path}: {inside}{name} is set twice, with - and with _")
         known[name] = value
@@ -156,7 +160,9 @@ def _lock(value: object, path: str) -> tuple[str, ...]:
 def _policy(draft: Draft, entry: dict[str, object], path: str, reader: Reader, base: str, depth: int) -> None:
     name, digest = entry.get("file"), entry.get("sha256")
     if not isinstance(name, str) or not isinstance(digest, str) or not name:
-        raise ConfigError(f"{path}: each entry of extends needs file and sha256", hint='extends = [{ file = "policy.toml", sha256 = "..." }]')
+        raise ConfigError(
+            f"{path}: each entry of extends needs file and sha256", hint='extends = [{ file = "policy.toml", sha256 = "..." }]'
+        )
     if "://" in name:
         raise ConfigError(f"{path}: a policy is a file, not a URL", hint="download it first and name the file")
     if not name.endswith(".toml"):
@@ -164,7 +170,7 @@ def _policy(draft: Draft, entry: dict[str, object], path: str, reader: Reader, b
         raise ConfigError(f"{path}: a policy file has to end in .toml")
     if depth >= _DEPTH:
         raise ConfigError(f"{path}: policies extend each other more than {_DEPTH} deep")
-    from hashlib import sha256  # noqa: PLC0415 - only where there is a policy
+    from hashlib import sha256
 
     policy = os.path.abspath(os.path.join(os.path.dirname(path), name))
     data = reader(policy)

@@ -54,7 +54,7 @@ def expired(until: str, today: date) -> bool:
     if not until:
         return False
     try:
-        return len(until) != 10 or date.fromisoformat(until) < today  # noqa: PLR2004 - only YYYY-MM-DD
+        return len(until) != 10 or date.fromisoformat(until) < today
     except ValueError:
         return True
 
@@ -71,7 +71,7 @@ def relative(base: str, root: str, path: str) -> str:
 
 
 def _spec(setting: PathSetting) -> Any:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 30 ms, only where there is a path setting
+    from pathspec import GitIgnoreSpec
 
     try:
         return GitIgnoreSpec.from_lines(setting.patterns, backend="simple")

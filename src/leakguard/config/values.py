@@ -62,7 +62,7 @@ def check(name: str, value: object, where: str, folder: str) -> object:
 
 def near(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'level'?` where a known word is near, else an empty string."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only in an error
+    from difflib import get_close_matches
 
     close = get_close_matches(word, list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""
@@ -70,11 +70,11 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def iso_date(value: object, where: str, name: str = "until") -> str:
     """Return a date (`2027-01-31`, a TOML date or a string) as ISO text."""
-    from datetime import date, datetime  # noqa: PLC0415 - only where an end is set
+    from datetime import date, datetime
 
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, str) and len(value) == 10:  # noqa: PLR2004 - fromisoformat also takes 20270131 and week dates
+    if isinstance(value, str) and len(value) == 10:
         try:
             return date.fromisoformat(value).isoformat()
         except ValueError:
@@ -89,7 +89,7 @@ def _wrong(where: str, name: str, wanted: str) -> NoReturn:
 
 def _choice(name: str, value: object, where: str) -> str:
     if name == "fail_on" and value == "live":
-        raise ConfigError(f"{where}: fail_on = \"live\" needs verification, which this version does not have",
+        raise ConfigError(f'{where}: fail_on = "live" needs verification, which this version does not have',
                           hint="use a severity (critical, high, medium, low), any or none")  # fmt: skip
     if value not in CHOICES[name]:
         _wrong(where, name, "one of " + ", ".join(CHOICES[name]))
@@ -106,7 +106,7 @@ def _boolean(name: str, value: object, where: str) -> bool:
 
 
 def _number(name: str, value: object, where: str) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:  # noqa: PLR2004 - int() of huge text is slow
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < NUMBERS[name]:
         _wrong(where, name, f"a whole number of at least {NUMBERS[name]}")
@@ -119,8 +119,8 @@ def _size(value: object, where: str) -> int:
     text = value.strip().lower() if isinstance(value, str) else ""
     digits = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
     unit = text[len(digits) :].strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 16 and unit in _UNITS):  # noqa: PLR2004 - below 2**63
-        _wrong(where, "max_size", "a size such as 500000, \"20 MB\" or \"1 GiB\" (0: no limit)")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 16 and unit in _UNITS):
+        _wrong(where, "max_size", 'a size such as 500000, "20 MB" or "1 GiB" (0: no limit)')
     return int(digits) * _UNITS[unit]
 
 
@@ -142,6 +142,9 @@ def _words(name: str, value: object, where: str) -> tuple[str, ...]:
 def _patterns(patterns: tuple[str, ...], where: str) -> None:
     for pattern in patterns:
         if pattern.startswith("#"):
-            raise ConfigError(f"{where}: a pattern that begins with # is a comment and matches nothing", hint="write \\# for a name that begins with #")
+            raise ConfigError(
+                f"{where}: a pattern that begins with # is a comment and matches nothing",
+                hint="write \\# for a name that begins with #",
+            )
         if not pattern.lstrip("!").strip(" /"):
             raise ConfigError(f"{where}: an empty pattern matches nothing", hint="name a file or folder, as in .gitignore")

@@ -15,7 +15,7 @@ CHECKSUMS = {"crc32_base62": ("base62", 6), "crc32_hex": ("hex", 8)}
 
 def checksum(kind: str, text: str) -> str:
     """Compute the checksum `kind` of `text` as a template writes it."""
-    from zlib import crc32  # noqa: PLC0415 - only where a token carries one
+    from zlib import crc32
 
     value = crc32(text.encode("latin-1"))
     if kind == "crc32_hex":
@@ -40,12 +40,12 @@ def _crc32_hex(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
 
 def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001 - every check has this signature
     """Header and payload are JSON objects and the header names an algorithm (RFC 7519)."""
-    import json  # noqa: PLC0415
+    import json
 
     pieces = value.split(b".")
     try:
         header = json.loads(_b64url(pieces[0]))
-        if len(pieces) == 5:  # noqa: PLR2004 - an encrypted JWT (RFC 7516) has five parts, the second is a key
+        if len(pieces) == 5:
             return isinstance(header, dict) and "enc" in header
         payload = json.loads(_b64url(pieces[1]))
     except (ValueError, IndexError):
@@ -54,7 +54,7 @@ def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG
 
 
 def _b64url(raw: bytes) -> bytes:
-    from binascii import a2b_base64  # noqa: PLC0415
+    from binascii import a2b_base64
 
     return a2b_base64(raw.translate(bytes.maketrans(b"-_", b"+/")) + b"=" * (-len(raw) % 4))
 
@@ -84,14 +84,14 @@ def _azure_devops_pat(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
 
 def _pem(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
     """The body is base64 of something that a key could be; text, dots and stand-ins between the lines are not."""
-    from binascii import a2b_base64  # noqa: PLC0415
-    from re import sub  # noqa: PLC0415
+    from binascii import a2b_base64
+    from re import sub
 
     body = groups.get("body", value)
     if b"BLOCK" in value[:60] or b"ENCRYPTED" in body[:200] or b"DEK-Info" in body[:200]:
         return None
     plain = sub(rb"\\[nrt]|[^0-9A-Za-z+/=]", b"", body)
-    if len(plain) < 60 or len(plain) < len(body) * 0.6 or len(set(plain)) < 20:  # noqa: PLR2004 - the smallest key (Ed25519) has 64
+    if len(plain) < 60 or len(plain) < len(body) * 0.6 or len(set(plain)) < 20:
         return False
     try:
         raw = a2b_base64(plain[: len(plain) // 4 * 4])
@@ -102,13 +102,13 @@ def _pem(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
 
 def _basic_auth(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
     """It decodes to printable text with a colon after the user's name (RFC 7617)."""
-    from binascii import a2b_base64  # noqa: PLC0415
+    from binascii import a2b_base64
 
     try:
         user, colon, password = a2b_base64(value + b"=" * (-len(value) % 4)).decode("utf-8").partition(":")
     except ValueError:
         return False
-    if not colon or not (user + password).isprintable() or len(password) < 3:  # noqa: PLR2004
+    if not colon or not (user + password).isprintable() or len(password) < 3:
         return False
     low = password.lower()
     return None if low in {"password", "pass", "secret", "changeme"} or low == user.lower() else True

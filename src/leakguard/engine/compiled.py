@@ -43,7 +43,8 @@ class CompiledRules:
         rule = self._rules.get(index)
         if rule is None:
             *fields, parts = self.rows[index]
-            rule = self._rules[index] = Rule(*fields[:_PARTS_AT], tuple(Part(*p) for p in parts), *fields[_PARTS_AT:])
+            values: list[Any] = [*fields[:_PARTS_AT], tuple(Part(*p) for p in parts), *fields[_PARTS_AT:]]
+            rule = self._rules[index] = Rule(*values)
         return rule
 
     def names(self, index: int) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ class CompiledRules:
         return (LAYOUT, self.digest, tuple(self.rows), tuple(self.gates), self.databases)
 
 
-_FIELDS = tuple(Rule.__slots__)  # type: ignore[attr-defined]  # dataclass(slots=True) sets it
+_FIELDS = tuple(Rule.__slots__)
 _PARTS_AT = _FIELDS.index("parts")
 _ROW = tuple(f for f in _FIELDS if f != "parts")
 _ID_AT, _ALIASES_AT = _ROW.index("id"), _ROW.index("aliases")
@@ -92,7 +93,7 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
     table = tuple((expression, width, tuple(indices), scope) for (expression, width, scope), indices in gates.items())
     databases = {}
     if hyperscan:
-        from leakguard.engine.prefilter import build  # noqa: PLC0415 - only where the wheel exists
+        from leakguard.engine.prefilter import build
 
         for scope in ("any", "config"):
             ids = [i for i, gate in enumerate(table) if gate[3] == scope]

@@ -13,7 +13,9 @@ from leakguard.secret import Secret
 _RANK = {"format": 3, "pattern": 2, "keyword": 2, "generic": 0}
 
 
-def fold(candidates: Iterable[Candidate], id_of: Callable[[Secret], str], severity_of: Callable[[str, str, tuple[str, ...]], str]) -> list[Finding]:
+def fold(
+    candidates: Iterable[Candidate], id_of: Callable[[Secret], str], severity_of: Callable[[str, str, tuple[str, ...]], str]
+) -> list[Finding]:
     """Group candidates by the id of their value; the most specific rule names the finding, its best place scores it.
 
     `severity_of(rule id, default, aliases)` applies settings. Candidates carry their secret.

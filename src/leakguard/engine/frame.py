@@ -52,7 +52,9 @@ def _end(data: bytes, start: int) -> int:
     return found if found >= 0 else min(len(data), start + _READ)
 
 
-def _line(data: bytes, begin: int, stop: int, number: int, wanted: Sequence[tuple[int, int, str]], spans: Sequence[Span]) -> FrameLine:
+def _line(
+    data: bytes, begin: int, stop: int, number: int, wanted: Sequence[tuple[int, int, str]], spans: Sequence[Span]
+) -> FrameLine:
     pieces: list[str] = []
     marks: list[tuple[int, int, str]] = []
     length, at = 0, begin
@@ -78,7 +80,7 @@ def _merged(spans: Sequence[Span], begin: int, stop: int) -> list[Span]:
         if start >= stop or end <= begin:
             continue
         if out and start < out[-1][1]:
-            s, e, first = out[-1]
+            s, e, _secret = out[-1]
             if end > e:
                 out[-1] = (s, end, Secret(b"", password=True) if start > s else secret)
             continue
@@ -89,7 +91,7 @@ def _merged(spans: Sequence[Span], begin: int, stop: int) -> list[Span]:
 def _hide_copies(text: str, spans: Sequence[Span]) -> str:
     for _start, _end, secret in spans:
         raw = secret.reveal()
-        if len(raw) >= 5 and (value := plain(raw)) in text:  # noqa: PLR2004 - shorter copies are no secret bytes
+        if len(raw) >= 5 and (value := plain(raw)) in text:
             text = text.replace(value, MASK)
     return text
 
@@ -107,5 +109,9 @@ def _window(text: str, number: int, marks: list[tuple[int, int, str]]) -> FrameL
     begin = max(0, min(centre - WIDTH // 3, len(text) - WIDTH))
     cut = text[begin : begin + WIDTH]
     head, tail = ("…" if begin else ""), ("…" if begin + WIDTH < len(text) else "")
-    moved = [(max(0, s - begin) + len(head), min(WIDTH, e - begin) + len(head), p) for s, e, p in marks if s < begin + WIDTH and e > begin]
+    moved = [
+        (max(0, s - begin) + len(head), min(WIDTH, e - begin) + len(head), p)
+        for s, e, p in marks
+        if s < begin + WIDTH and e > begin
+    ]
     return FrameLine(number, head + cut + tail, tuple(moved))

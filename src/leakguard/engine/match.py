@@ -50,7 +50,7 @@ class Matcher:
                     found = pattern.finditer(data, max(0, start - before), min(stop, size), timeout=timeout)
                     matches = [m for m in found if m.start() <= start < m.end()]
                 else:
-                    one = pattern.match(data, start, stop if stop < size else size, timeout=timeout)
+                    one = pattern.match(data, start, min(size, stop), timeout=timeout)
                     if one is None:
                         continue
                     matches = [one]
@@ -65,7 +65,7 @@ class Matcher:
         return sorted(out.values(), key=lambda m: (m.start, m.end, m.rule)), slow
 
     def _compile(self, index: int) -> tuple[Any, int, int]:
-        import regex  # noqa: PLC0415 - 15 ms; only at the first hit
+        import regex
 
         rule = self._rules.rule(index)
         compiled = (regex.compile(rule.pattern.encode("latin-1"), regex.VERSION0), rule.before, rule.after)
@@ -74,7 +74,7 @@ class Matcher:
 
     def near(self, data: bytes, pattern: str, start: int, end: int, within: int) -> tuple[int, int] | None:
         """Return the span of the part that stands nearest to `start:end`, at most `within` bytes away."""
-        import regex  # noqa: PLC0415
+        import regex
 
         compiled = self._parts.get(pattern)
         if compiled is None:

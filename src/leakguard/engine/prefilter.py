@@ -28,7 +28,7 @@ class Prefilter(Protocol):
 
 def build(expressions: Sequence[str], ids: Sequence[int]) -> bytes:
     """Compile and serialise a Hyperscan set."""
-    import hyperscan  # noqa: PLC0415 - absent on some platforms
+    import hyperscan
 
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     flags = [hyperscan.HS_FLAG_DOTALL] * len(ids)
@@ -55,7 +55,7 @@ class HyperscanPrefilter:
     name = "hyperscan"
 
     def __init__(self, rules: CompiledRules) -> None:
-        import hyperscan  # noqa: PLC0415
+        import hyperscan
 
         self._rules = rules
         self._variable: dict[int, Any] = {}
@@ -100,7 +100,7 @@ class HyperscanPrefilter:
         pattern = self._variable.get(index)
         rule = self._rules.rule(index)
         if pattern is None:
-            import regex  # noqa: PLC0415 - 15 ms; only at the first hit
+            import regex
 
             alternatives = "|".join(regex.escape(a) for a in sorted(rule.anchors, key=len, reverse=True))
             pattern = self._variable[index] = regex.compile(alternatives.encode("latin-1"), regex.IGNORECASE)
@@ -114,7 +114,10 @@ class PortablePrefilter:
     name = "portable"
 
     def __init__(self, rules: CompiledRules) -> None:
-        self._automata = {scopes: _automaton(rules.anchors(scopes)) for scopes in (frozenset({"any", "code"}), frozenset({"any", "code", "config"}))}
+        self._automata = {
+            scopes: _automaton(rules.anchors(scopes))
+            for scopes in (frozenset({"any", "code"}), frozenset({"any", "code", "config"}))
+        }
 
     def hits(self, data: bytes, *, config: bool) -> Iterable[Hit]:
         """See `Prefilter.hits`."""
@@ -125,7 +128,7 @@ class PortablePrefilter:
 
 
 def _automaton(anchors: dict[str, list[int]]) -> Any:
-    import ahocorasick  # noqa: PLC0415
+    import ahocorasick
 
     automaton = ahocorasick.Automaton()
     for word, indices in anchors.items():

@@ -46,7 +46,9 @@ class Engine:
     `name` of the prefilter is told in reports; `portable` forces the one without Hyperscan.
     """
 
-    def __init__(self, rules: CompiledRules, *, level: str = "balanced", portable: bool = False, skip: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, rules: CompiledRules, *, level: str = "balanced", portable: bool = False, skip: frozenset[str] = frozenset()
+    ) -> None:
         self.rules = rules
         self.settings = (level, portable, skip)
         """What a worker needs, with the rules, to build the same engine."""
@@ -141,7 +143,7 @@ def _key_name(data: bytes, match: RawMatch) -> str:
 
 
 def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:
-    from math import exp, log  # noqa: PLC0415 - only for credentials of several parts
+    from math import exp, log
 
     logit = log(max(scored.value, 1e-9) / max(1 - scored.value, 1e-9)) + weight
     return Score(1 / (1 + exp(-logit)), (*scored.reasons, Reason(term, weight, detail)))
@@ -149,7 +151,7 @@ def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:
 
 def _resolve(scored: list[_Scored]) -> list[_Scored]:
     """Keep one match where several overlap: the more specific shape, then the better score, then the longer."""
-    order = sorted(scored, key=lambda s: (s[2].value < 0.1, -_RANK[s[1].shape], -s[2].value, s[0].start - s[0].end, s[1].id))  # noqa: PLR2004
+    order = sorted(scored, key=lambda s: (s[2].value < 0.1, -_RANK[s[1].shape], -s[2].value, s[0].start - s[0].end, s[1].id))
     kept: list[_Scored] = []
     starts: list[int] = []
     for item in order:
@@ -188,7 +190,7 @@ def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[S
 def _safe_name(name: str, spans: list[Span]) -> str:
     """Drop a name that holds a candidate's value (a token used as a key)."""
     raw = name.encode()
-    return "" if any(len(v) >= 5 and v in raw for v in (s.reveal() for _a, _b, s in spans)) else name  # noqa: PLR2004
+    return "" if any(len(v) >= 5 and v in raw for v in (s.reveal() for _a, _b, s in spans)) else name
 
 
 def position(blob: Blob, at: int) -> tuple[int, int]:

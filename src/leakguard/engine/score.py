@@ -95,7 +95,7 @@ def _outside(terms: _Terms, rule: Rule, match: RawMatch, data: bytes, name: str,
     length = match.end - match.start
     if length < (6 if password else 12):
         terms.add("short", "is short")
-    elif length > 120:  # noqa: PLR2004
+    elif length > 120:
         terms.add("long", "is very long")
     line = data[max(0, match.whole_start - 160) : match.start] + b" " + data[match.end : match.end + 80]
     if name == "salt" and values.OWN_LINE(data, max(0, match.start - 800), match.start):
@@ -116,7 +116,7 @@ def _form(terms: _Terms, text: str) -> None:
         terms.add("identifier", "is letters joined as in a name")
     if values.is_uuid(text):
         terms.add("uuid", "is a UUID, which is more often an id than a secret")
-    elif len(text) >= 16 and values.is_hex(text):  # noqa: PLR2004
+    elif len(text) >= 16 and values.is_hex(text):
         terms.add("hex", "is hex of a usual length")
 
 
@@ -129,14 +129,14 @@ def _language(terms: _Terms, text: str, name: str, *, password: bool) -> None:
     elif letters.digits == len(text):
         terms.add("digits-only", "is a number")
     share = values.word_share(text)
-    if share > 0.5 and not (password and (letters.digits or letters.symbols)):  # noqa: PLR2004
+    if share > 0.5 and not (password and (letters.digits or letters.symbols)):
         terms.add("words", "reads as words", share)
     if not password and (language := values.language(text)) > 0:
         terms.add("pairs", "its letters follow each other as in words", language)
-    if password and letters.kinds >= 3 and 8 <= len(text) <= 24 and " " not in text:  # noqa: PLR2004
+    if password and letters.kinds >= 3 and 8 <= len(text) <= 24 and " " not in text:
         terms.add("human", "looks like a password that a person chose")
     plain, plain_name = values.letters_only(text), values.letters_only(name)
-    if plain and plain_name and (plain == plain_name or plain in plain_name or (len(plain_name) > 5 and plain_name in plain)):  # noqa: PLR2004
+    if plain and plain_name and (plain == plain_name or plain in plain_name or (len(plain_name) > 5 and plain_name in plain)):
         terms.add("same-as-name", "repeats its own name")
 
 

@@ -40,7 +40,7 @@ def entropy(text: str) -> float:
     """Return Shannon entropy in bits a character."""
     text = text[:_CLIP]
     n = len(text)
-    if n < 2:  # noqa: PLR2004
+    if n < 2:
         return 0.0
     return -sum((c := text.count(ch)) / n * log2(c / n) for ch in set(text))
 
@@ -48,7 +48,7 @@ def entropy(text: str) -> float:
 def expected_entropy(text: str) -> float:
     """Return about the entropy that random characters of the same alphabet and length would have."""
     n = min(len(text), _CLIP)
-    if n < 2:  # noqa: PLR2004
+    if n < 2:
         return 0.0
     size = 16 if is_hex(text) else 10 if text.isdigit() else 36 if text.lower() == text or text.upper() == text else 62
     # a sample of n from an alphabet of `size` shows about (size-1)/(2n ln 2) bits less than log2(size), never more than log2(n)
@@ -94,7 +94,7 @@ def placeholder(text: str) -> str:
         return "is a form to fill in"
     if found := _PLACEHOLDER_WORDS(head):
         # in a long random run a short word stands by chance
-        if len(head) >= 32 and found.end() - found.start() <= 5 and word_share(head) < 0.4:  # noqa: PLR2004
+        if len(head) >= 32 and found.end() - found.start() <= 5 and word_share(head) < 0.4:
             return ""
         return "holds a placeholder word"
     return ""
@@ -115,10 +115,10 @@ def reference(text: str) -> bool:
 def repeated(text: str) -> bool:
     """Whether it is made of few characters or of one short piece again and again."""
     n = len(text)
-    if n < 4:  # noqa: PLR2004
+    if n < 4:
         return True
     distinct = len(set(text.lower()))
-    if distinct <= 2 or (n >= 12 and distinct <= n // 6 and distinct < 8):  # noqa: PLR2004
+    if distinct <= 2 or (n >= 12 and distinct <= n // 6 and distinct < 8):
         return True
     return any(text == (text[:size] * (n // size + 1))[:n] for size in range(1, min(9, n // 3 + 1)))
 
@@ -131,7 +131,7 @@ def sequence(text: str) -> bool:
     """Whether most of it counts up or follows alphabet or keyboard."""
     low = text[:64].lower()
     n = len(low)
-    if n < 6:  # noqa: PLR2004
+    if n < 6:
         return False
     if low in _ALL_ROWS:
         return True
@@ -151,7 +151,7 @@ def sequence(text: str) -> bool:
 
 @cache
 def _tables() -> tuple[str, frozenset[str]]:
-    from leakguard.engine.language import PAIRS, WORDS  # noqa: PLC0415 - 25 kB that a scan without generic matches never needs
+    from leakguard.engine.language import PAIRS, WORDS
 
     return PAIRS, frozenset(WORDS.split())
 
@@ -174,9 +174,9 @@ def word_share(text: str) -> float:
     covered = 0
     for piece in _LETTER_RUNS.findall(text):
         low = piece.lower()
-        if len(low) >= 3 and (low in words or (len(low) > 4 and (low[:-1] in words or low.rstrip("s") in words))):  # noqa: PLR2004
+        if len(low) >= 3 and (low in words or (len(low) > 4 and (low[:-1] in words or low.rstrip("s") in words))):
             covered += len(low)
-        elif len(low) >= 7:  # noqa: PLR2004
+        elif len(low) >= 7:
             covered += _split(low, words)
     return covered / total
 
@@ -195,7 +195,7 @@ def language(text: str) -> float:
         if "a" <= a <= "z" and "a" <= b <= "z":
             points += int(pairs[26 * ord(a) + ord(b) - 2619])
             n += 1
-    if n < 5 or n < len(low) * 0.4:  # noqa: PLR2004
+    if n < 5 or n < len(low) * 0.4:
         return 0.0
     return max(0.0, min(1.0, (points / n - 3.8) / 1.2))
 
@@ -225,7 +225,7 @@ _JOINED = re.compile(r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]").search
 def code(text: str) -> bool:
     """Whether it is a call, a keyword or another expression."""
     head = text[:_CLIP]
-    return bool(_CODE(head)) and not (len(head) > 15 and sum(map(str.isdigit, head)) > 3 and "(" not in head)  # noqa: PLR2004
+    return bool(_CODE(head)) and not (len(head) > 15 and sum(map(str.isdigit, head)) > 3 and "(" not in head)
 
 
 def identifier(text: str) -> bool:
@@ -269,10 +269,14 @@ _NOT_A_SECRET = re.compile(
 ).search
 """Names that hold a secret's word and are something else."""
 
-OWN_LINE = re.compile(rb'\{"v": 1, "rule": "[a-z0-9\-]{1,80}", "path": "[^"\r\n]{0,400}", (?:"name": "[0-9A-Za-z_.\-]{0,160}", )?"salt": "\Z').search
+OWN_LINE = re.compile(
+    rb'\{"v": 1, "rule": "[a-z0-9\-]{1,80}", "path": "[^"\r\n]{0,400}", (?:"name": "[0-9A-Za-z_.\-]{0,160}", )?"salt": "\Z'
+).search
 """What stands before the salt of a baseline line: that is public by design."""
 
-EXAMPLE = re.compile(rb"example|e\.g\.|placeholder|dummy|fake|lorem|for instance|replace with|change me|changeme|your[ _-](?:own|api|secret|token|password)").search
+EXAMPLE = re.compile(
+    rb"example|e\.g\.|placeholder|dummy|fake|lorem|for instance|replace with|change me|changeme|your[ _-](?:own|api|secret|token|password)"
+).search
 
 _FILE_KINDS = {
     "config": "env ini cfg conf config properties yaml yml toml json xml tf tfvars hcl plist netrc npmrc pypirc dockercfg htpasswd pem key sh bash zsh fish ps1 bat cmd dockerfile gradle "

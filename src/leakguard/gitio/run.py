@@ -11,7 +11,7 @@ translated. Rejected: GitPython here, which takes 82 ms to import and does not k
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from leakguard.errors import SourceError
 
@@ -31,15 +31,17 @@ FLAGS = (
     "-c", "core.pager=cat",
 )  # fmt: skip
 
-HOOK_VARIABLES = frozenset({
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_PREFIX",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_QUARANTINE_PATH",
-})
+HOOK_VARIABLES = frozenset(
+    {
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_PREFIX",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_QUARANTINE_PATH",
+    }
+)
 """What git tells a hook about the commit or push at hand; a scan of a path keeps no `GIT_*` at all."""
 
 _DIFFING = frozenset({"diff", "diff-tree", "diff-index", "log", "show", "blame"})
@@ -117,7 +119,7 @@ def run(
     """
     import subprocess
 
-    feed = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
+    feed: dict[str, Any] = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
     try:
         done = subprocess.run(  # noqa: S603 - no shell, absolute program
             command(args, safe=safe),
@@ -127,7 +129,7 @@ def run(
             stderr=subprocess.PIPE,
             timeout=timeout,
             check=False,
-            **feed,  # type: ignore[arg-type]  # either of two keywords
+            **feed,
         )
     except subprocess.TimeoutExpired:
         msg = f"git {args[0]} took longer than {timeout:g} seconds"

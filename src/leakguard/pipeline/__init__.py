@@ -35,7 +35,14 @@ class Setup:
     """Whether this process may fork workers: only a command that started no thread says yes."""
 
 
-def scan(source: Source, setup: Setup, *, roots: Sequence[str] = (), clock: Callable[[], float], seen: Callable[[Candidate], None] | None = None) -> Report:
+def scan(
+    source: Source,
+    setup: Setup,
+    *,
+    roots: Sequence[str] = (),
+    clock: Callable[[], float],
+    seen: Callable[[Candidate], None] | None = None,
+) -> Report:
     """Scan a source and return what is to be told. `seen` hears each candidate at once, in no order."""
     started = clock()
     tally = Tally()

@@ -33,9 +33,9 @@ def share_out(shards: Sequence[Shard], engine: Engine, tally: Tally, jobs: int, 
                 _work(queue_out, result_in, shards, step, engine, proof_key)
             os.close(result_in)
             workers.append((pid, result_out))
-        while (first := _next(queue_out)) is not None:
-            done.add(first)
-            for shard in shards[first : first + step]:
+        while (mine := _next(queue_out)) is not None:
+            done.add(mine)
+            for shard in shards[mine : mine + step]:
                 yield from scan_all(shard, engine, tally)
         while workers:
             pid, result = workers[-1]
@@ -94,8 +94,8 @@ def _collect(result: int) -> tuple[list[Item], Tally, set[int]] | None:
 
 
 def _end(pid: int, result: int) -> None:
-    from contextlib import suppress  # noqa: PLC0415
-    from signal import SIGKILL  # noqa: PLC0415
+    from contextlib import suppress
+    from signal import SIGKILL
 
     with suppress(OSError):
         os.close(result)

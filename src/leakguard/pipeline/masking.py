@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from leakguard.engine.scan import Engine
-from leakguard.model.blob import FileProvenance, Provenance, Skipped
+from leakguard.model.blob import FileProvenance, Provenance
 from leakguard.model.finding import Finding, Place, Report
 from leakguard.secret import MASK
 
@@ -51,11 +51,13 @@ class _Masker:
             shown = shown.replace(value, MASK.encode())
         if shown == raw:
             return provenance, ""
-        from hashlib import blake2b  # noqa: PLC0415 - a path seldom holds a secret
+        from hashlib import blake2b
 
         text = shown.decode("utf-8", "surrogateescape")
         blob_id = blake2b(raw, key=self._key[:64], digest_size=8).hexdigest()
-        return (replace(provenance, path=text) if isinstance(provenance, FileProvenance) else replace(provenance, name=text)), blob_id
+        return (
+            replace(provenance, path=text) if isinstance(provenance, FileProvenance) else replace(provenance, name=text)
+        ), blob_id
 
     def place(self, place: Place) -> Place:
         provenance, blob_id = self.of(place.provenance)

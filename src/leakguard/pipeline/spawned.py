@@ -16,8 +16,8 @@ _proof_key = b""
 
 def share_out(shards: Sequence[Shard], engine: Engine, tally: Tally, jobs: int, proof_key: bytes) -> Iterator[Item]:
     """Yield items of all shards, in order."""
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
-    from multiprocessing import get_context  # noqa: PLC0415
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
 
     args = (engine.rules.dump(), *engine.settings, proof_key)
     with ProcessPoolExecutor(jobs, get_context("spawn"), _start, args) as pool:
@@ -26,7 +26,7 @@ def share_out(shards: Sequence[Shard], engine: Engine, tally: Tally, jobs: int, 
             yield from items
 
 
-def _start(dumped: tuple[object, ...], level: str, portable: bool, skip: frozenset[str], proof_key: bytes) -> None:  # noqa: FBT001
+def _start(dumped: tuple[object, ...], level: str, portable: bool, skip: frozenset[str], proof_key: bytes) -> None:
     global _engine, _proof_key  # noqa: PLW0603 - one engine a worker process
     _layout, digest, rows, gates, databases = dumped
     _engine = Engine(CompiledRules(rows, gates, databases, digest), level=level, portable=portable, skip=skip)  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ Item = Candidate | Skipped
 def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool) -> Iterator[Item]:
     """Yield candidates (with their secrets) and skips; `jobs` 0 means as many as there are cores."""
     wanted = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
-    if wanted < 2 or not isinstance(source, Splittable):  # noqa: PLR2004
+    if wanted < 2 or not isinstance(source, Splittable):
         yield from scan_all(source, engine, tally)
         return
     shards: list[Shard] = []
@@ -56,15 +56,15 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
             yield from scan_all(shard, engine, tally)
         return
     if forks and hasattr(os, "fork"):
-        from leakguard.pipeline.forked import share_out  # noqa: PLC0415
+        from leakguard.pipeline.forked import share_out
     else:
-        from leakguard.pipeline.spawned import share_out  # noqa: PLC0415
+        from leakguard.pipeline.spawned import share_out
     proof_key = os.urandom(16)
     for candidate in share_out(shards, engine, tally, min(wanted, len(shards)), proof_key):
         if isinstance(candidate, Skipped) or candidate.secret is not None:
             yield candidate
         else:
-            yield _restore(candidate, source, engine, proof_key)
+            yield _restore(candidate, source, proof_key)
 
 
 def scan_all(source: Source, engine: Engine, tally: Tally) -> Iterator[Item]:
@@ -94,14 +94,14 @@ def strip(item: Item, proof_key: bytes) -> Item:
 
 
 def _proof(value: bytes, key: bytes) -> bytes:
-    from hashlib import blake2b  # noqa: PLC0415
+    from hashlib import blake2b
 
     return blake2b(value, key=key, digest_size=16).digest()
 
 
-def _restore(candidate: Candidate, source: Source, engine: Engine, proof_key: bytes) -> Item:
+def _restore(candidate: Candidate, source: Source, proof_key: bytes) -> Item:
     """Open the place again and cut the value."""
-    from leakguard.engine.scan import cut  # noqa: PLC0415
+    from leakguard.engine.scan import cut
 
     value = source.reopen(candidate.place)
     if isinstance(value, Gone):

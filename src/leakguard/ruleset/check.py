@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 from leakguard.engine.checks import CHECKS
-from leakguard.engine.compiled import CompiledRules, compile_rules
+from leakguard.engine.compiled import compile_rules
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.model.rule import Rule, RuleDoc
@@ -46,11 +46,11 @@ def check(loaded: Loaded, *, seed: int = 20260, hyperscan: bool = True) -> Itera
     matcher = Matcher(rules, timeout=HOSTILE_SECONDS)
     for index, (rule, doc) in enumerate(zip(loaded.rules, loaded.docs, strict=True)):
         rng = Random(f"{seed} {rule.id}")
-        for what in _prove(index, rule, doc, engines, matcher, rng, rules):
+        for what in _prove(index, rule, doc, engines, matcher, rng):
             yield Failure(rule.id, doc.file, what)
 
 
-def _prove(index: int, rule: Rule, doc: RuleDoc, engines: list[Prefilter], matcher: Matcher, rng: Random, rules: CompiledRules) -> Iterator[str]:
+def _prove(index: int, rule: Rule, doc: RuleDoc, engines: list[Prefilter], matcher: Matcher, rng: Random) -> Iterator[str]:
     if not doc.examples and not doc.counter_examples and "imported" in doc.file:
         return
     if not doc.examples:
@@ -70,7 +70,9 @@ def _prove(index: int, rule: Rule, doc: RuleDoc, engines: list[Prefilter], match
             break
 
 
-def _example(index: int, rule: Rule, doc: RuleDoc, example: str, engines: list[Prefilter], matcher: Matcher, rng: Random) -> Iterator[str]:
+def _example(
+    index: int, rule: Rule, doc: RuleDoc, example: str, engines: list[Prefilter], matcher: Matcher, rng: Random
+) -> Iterator[str]:
     value = templates.expand(doc.template, rng) if "${secret}" in example else ""
     names = {"secret": value} | {name: templates.expand(form, rng) for name, form in doc.part_templates if form}
     text = templates.expand(example, rng, names)
@@ -104,7 +106,7 @@ def hostile(rule: Rule, doc: RuleDoc, rng: Random) -> Iterator[bytes]:
     """Yield inputs that make careless patterns slow: an anchor, then long runs that almost match."""
     anchor = rule.anchors[0].encode("latin-1")
     value = templates.expand(doc.template, rng).encode("latin-1") if doc.template else b"a"
-    for filler in (b"a", b"A1", b" ", b"\t ", b"\\n", b"=\"", b"a.", b"-_", b"==", value[:8] or b"x", anchor):
+    for filler in (b"a", b"A1", b" ", b"\t ", b"\\n", b'="', b"a.", b"-_", b"==", value[:8] or b"x", anchor):
         run = filler * (65536 // len(filler))
         yield anchor + run
         yield anchor + b"=" + run + b"\x00"

@@ -23,13 +23,59 @@ RULES_VERSION = 1
 """Number of the built-in set; a rule says in `since` which one brought it."""
 
 KINDS = frozenset(
-    "api_key personal_token oauth_client service_account session signing_key private_key certificate password database_login "
-    "webhook bot_token access_token refresh_token connection_string encryption_key".split(),
+    [
+        "api_key",
+        "personal_token",
+        "oauth_client",
+        "service_account",
+        "session",
+        "signing_key",
+        "private_key",
+        "certificate",
+        "password",
+        "database_login",
+        "webhook",
+        "bot_token",
+        "access_token",
+        "refresh_token",
+        "connection_string",
+        "encryption_key",
+    ],
 )
 _PROVIDER_KEYS = frozenset({"id", "name", "url", "references", "rotate", "imported"})
 _RULE_KEYS = frozenset(
-    "id name severity kind format keywords value pattern anchors gate reach before after template public_prefix check part part_of "
-    "examples counter_examples variants aliases since level references rotate description scope prior generic".split(),
+    [
+        "id",
+        "name",
+        "severity",
+        "kind",
+        "format",
+        "keywords",
+        "value",
+        "pattern",
+        "anchors",
+        "gate",
+        "reach",
+        "before",
+        "after",
+        "template",
+        "public_prefix",
+        "check",
+        "part",
+        "part_of",
+        "examples",
+        "counter_examples",
+        "variants",
+        "aliases",
+        "since",
+        "level",
+        "references",
+        "rotate",
+        "description",
+        "scope",
+        "prior",
+        "generic",
+    ],
 )
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
 _SEPARATOR = (
@@ -66,7 +112,7 @@ def load(paths: Iterable[str]) -> Loaded:
 
 
 def _read(path: str) -> list[tuple[Rule, RuleDoc]]:
-    import tomllib  # noqa: PLC0415 - not on the path of a scan with a compiled set
+    import tomllib
 
     name = os.path.basename(path)
     try:
@@ -202,7 +248,7 @@ def _shape(e: dict[str, Any], where: str) -> _Shape:
 def _format(template: str, where: str) -> _Shape:
     nodes = t.parse(template, where=where)
     heads, rest = t.leads(nodes)
-    if not heads or min(map(len, heads)) < 3:  # noqa: PLR2004
+    if not heads or min(map(len, heads)) < 3:
         msg = f"{where}: a format begins with at least three literal characters"
         raise RuleError(msg, hint="use 'keywords' with 'value', or 'pattern' with 'anchors'")
     tail, width = t.gate_tail(rest)
@@ -215,7 +261,7 @@ def _format(template: str, where: str) -> _Shape:
 def _keyword(e: dict[str, Any], where: str) -> _Shape:
     nodes = t.parse(e["value"], where=where)
     keywords = tuple(dict.fromkeys(k.lower() for k in e["keywords"]))
-    if min(map(len, keywords)) < 3:  # noqa: PLR2004
+    if min(map(len, keywords)) < 3:
         msg = f"{where}: keywords have at least three characters"
         raise RuleError(msg, hint="a vendor's name, not an abbreviation")
     names = "|".join(re.escape(k) for k in sorted(keywords, key=len, reverse=True))
@@ -235,6 +281,8 @@ def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...],
             pattern = f"{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
         else:
             pattern = entry["pattern"]
-        parts.append(Part(entry["name"], pattern, int(entry.get("within", 512)), bool(entry.get("required")), bool(entry.get("public"))))
+        parts.append(
+            Part(entry["name"], pattern, int(entry.get("within", 512)), bool(entry.get("required")), bool(entry.get("public")))
+        )
         shown.append((entry["name"], template))
     return tuple(parts), tuple(shown)

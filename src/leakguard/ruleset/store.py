@@ -19,12 +19,14 @@ from leakguard.ruleset.files import builtin_folder, rule_files
 _MAGIC = b"LeakGuard rules\n"
 
 
-def compiled(paths: Sequence[str] = (), *, hyperscan: bool, environ: Mapping[str, str], rules_version: int | None = None) -> CompiledRules:
+def compiled(
+    paths: Sequence[str] = (), *, hyperscan: bool, environ: Mapping[str, str], rules_version: int | None = None
+) -> CompiledRules:
     """Return the built-in rules and those at `paths`, from the cache where it is safe and fits, else built and kept.
 
     `rules_version` leaves out rules that came later. A cache that can't be read or written is never an error.
     """
-    import marshal  # noqa: PLC0415
+    import marshal
 
     files = rule_files([builtin_folder(), *paths])
     digest = _digest(files, hyperscan=hyperscan, rules_version=rules_version)
@@ -33,12 +35,12 @@ def compiled(paths: Sequence[str] = (), *, hyperscan: bool, environ: Mapping[str
     raw = _read(path) if path else None
     if raw is not None:
         try:
-            kept = undump(marshal.loads(raw))
+            kept = undump(marshal.loads(raw))  # noqa: S302 - `_read` proved owner, mode and digest
         except (ValueError, EOFError, TypeError, IndexError):
             kept = None
         if kept is not None and kept.digest == digest:
             return kept
-    from leakguard.ruleset.load import load  # noqa: PLC0415 - parsing rules is what the kept set spares
+    from leakguard.ruleset.load import load
 
     rules = load(files).rules
     if rules_version is not None:
@@ -51,7 +53,7 @@ def compiled(paths: Sequence[str] = (), *, hyperscan: bool, environ: Mapping[str
 
 def _digest(files: Sequence[str], *, hyperscan: bool, rules_version: int | None) -> str:
     """Digest of what the set depends on; files count by path, size and time of change, so that none has to be read."""
-    from hashlib import blake2b  # noqa: PLC0415
+    from hashlib import blake2b
 
     about = [__version__, str(LAYOUT), sys.implementation.cache_tag or "", str(rules_version)]
     if hyperscan:
@@ -63,9 +65,9 @@ def _digest(files: Sequence[str], *, hyperscan: bool, rules_version: int | None)
 
 
 def _engine_version() -> str:
-    import hyperscan  # noqa: PLC0415
+    import hyperscan
 
-    return str(hyperscan.__version__)
+    return str(hyperscan.__version__)  # type: ignore[attr-defined]  # its stub leaves it out
 
 
 def _cpu() -> str:
@@ -96,7 +98,7 @@ def _safe(status: os.stat_result) -> bool:
 
 
 def _read(path: str) -> bytes | None:
-    from hashlib import sha256  # noqa: PLC0415
+    from hashlib import sha256
 
     try:
         if not _safe(os.lstat(os.path.dirname(path))):
@@ -116,7 +118,7 @@ def _read(path: str) -> bytes | None:
 
 
 def _write(folder: str, path: str, body: bytes) -> None:
-    from hashlib import sha256  # noqa: PLC0415
+    from hashlib import sha256
 
     part = f"{path}.{os.getpid()}.part"
     try:

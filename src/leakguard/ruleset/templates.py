@@ -137,12 +137,12 @@ def _hole(inner: str, where: str) -> tuple[Node, ...]:
     if not colon:
         return (Ref(inner),)
     chars = CLASSES.get(kind) or (kind[1:-1] if kind.startswith("[") else "")
-    length = _LENGTH.match(arg)
-    if not chars or not length:
+    size = _LENGTH.match(arg)
+    if not chars or not size:
         msg = f"{where}: ${{{inner}}} is no known form"
         raise RuleError(msg, hint="docs/rules.md lists the forms")
-    least = int(length[1])
-    most = least if not length[2] else int(length[3] or OPEN_END)
+    least = int(size[1])
+    most = least if not size[2] else int(size[3] or OPEN_END)
     return (Run(chars, least, most, name),)
 
 
@@ -158,7 +158,7 @@ def expand(template: str, rng: Random, values: Mapping[str, str] | None = None) 
 
 def expand_nodes(nodes: tuple[Node, ...], rng: Random, values: Mapping[str, str]) -> str:
     """Fill a parsed template."""
-    from leakguard.engine.checks import checksum  # noqa: PLC0415 - zlib is not needed to load rules
+    from leakguard.engine.checks import checksum
 
     out: list[str] = []
     named: dict[str, str] = {}
@@ -189,13 +189,15 @@ def _random(chars: str, length: int, rng: Random) -> str:
     """Random characters that no filter takes for a placeholder: every kind of character occurs where there is room."""
     for _ in range(50):
         text = "".join(rng.choices(chars, k=length))
-        if length < 8 or _mixed(text, chars):  # noqa: PLR2004 - shorter runs say nothing
+        if length < 8 or _mixed(text, chars):
             break
     return text
 
 
 def _mixed(text: str, chars: str) -> bool:
-    return all(any(c in group for c in text) for group in (_DIGITS, _LOWER, _UPPER) if any(c in chars for c in group) and len(text) > 15)  # noqa: PLR2004
+    return all(
+        any(c in group for c in text) for group in (_DIGITS, _LOWER, _UPPER) if any(c in chars for c in group) and len(text) > 15
+    )
 
 
 def _pem(label: str, rng: Random) -> str:
@@ -246,7 +248,7 @@ def right(nodes: tuple[Node, ...]) -> str:
     if isinstance(last, Run):
         chars = last.chars if "_" in last.chars else last.chars + "_"
         joined = set(alphabet(chars)) >= set(_DIGITS + _LOWER[:6])
-        return f"(?![{chars}])" if joined and len(chars) > 10 else f"(?![0-9A-Za-z_])"  # noqa: F541, PLR2004
+        return f"(?![{chars}])" if joined and len(chars) > 10 else f"(?![0-9A-Za-z_])"  # noqa: F541
     return "(?![0-9A-Za-z])"
 
 
@@ -254,10 +256,10 @@ def leads(nodes: tuple[Node, ...]) -> tuple[tuple[str, ...], tuple[Node, ...]]:
     """Return the literal beginnings that a template can have, and the nodes after them."""
     pools: list[tuple[str, ...]] = []
     rest = list(nodes)
-    while rest and isinstance(rest[0], (Literal, Choice)):
-        node = rest.pop(0)
+    while rest and isinstance(node := rest[0], (Literal, Choice)):
+        rest.pop(0)
         pools.append((node.text,) if isinstance(node, Literal) else node.options)
-        if len(pools) and _size(pools) > MAX_LEADS:
+        if pools and _size(pools) > MAX_LEADS:
             rest.insert(0, node)
             pools.pop()
             break

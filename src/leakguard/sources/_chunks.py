@@ -69,9 +69,9 @@ def character_start(data: bytes, at: int) -> int:
     A byte other than 10xxxxxx always begins one; after four of 10xxxxxx in a row the last can't belong to what stands before.
     """
     for place in range(at, max(at - 4, -1), -1):
-        if data[place] & 0xC0 != 0x80:  # noqa: PLR2004 - the UTF-8 continuation bits
+        if data[place] & 0xC0 != 0x80:
             return place
-    return at if at > 3 else 0  # noqa: PLR2004 - four bytes were looked at
+    return at if at > 3 else 0
 
 
 def advance(data: bytes, end: int, line: int, column: int) -> tuple[int, int]:

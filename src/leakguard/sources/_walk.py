@@ -103,7 +103,12 @@ def _git_folder(root: str, path: str) -> Iterator[Entry | Skipped]:
             inner = f"{folder}/{entry.name}"
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if logs or entry.name in {"logs", "modules", "worktrees"} or "/modules" in folder[len(path) :] or "/worktrees" in folder[len(path) :]:
+                    if (
+                        logs
+                        or entry.name in {"logs", "modules", "worktrees"}
+                        or "/modules" in folder[len(path) :]
+                        or "/worktrees" in folder[len(path) :]
+                    ):
                         if entry.name not in {"objects", "hooks", "refs", "info", "lfs"}:
                             below.append(inner)
                 elif entry.is_file(follow_symlinks=False) and (logs or entry.name in _GIT_FILES):
@@ -116,5 +121,3 @@ def _git_folder(root: str, path: str) -> Iterator[Entry | Skipped]:
 def _failed(root: str, path: str, error: OSError) -> Skipped:
     reason = "vanished" if isinstance(error, FileNotFoundError) else "unreadable"
     return Skipped(FileProvenance(root, path or "."), reason, by_choice=False, detail=error.strerror or type(error).__name__)
-
-

@@ -57,7 +57,12 @@ class Line:
 
     def covers_place(self, finding: Finding, place: Place) -> bool:
         """Whether a password line is about this place."""
-        return bool(self.tag) and path_of(place) == self.path and place.name == self.name and _digest(finding, self.salt, 2) == self.tag
+        return (
+            bool(self.tag)
+            and path_of(place) == self.path
+            and place.name == self.name
+            and _digest(finding, self.salt, 2) == self.tag
+        )
 
 
 def _digest(finding: Finding, salt: str, size: int) -> str:
@@ -69,7 +74,7 @@ def path_of(place: Place) -> str:
     p = place.provenance
     if not isinstance(p, FileProvenance):
         return p.name
-    from leakguard.config import git_top  # noqa: PLC0415
+    from leakguard.config import git_top
 
     top = git_top(p.root)
     full = os.path.join(p.root, p.path)
@@ -77,7 +82,14 @@ def path_of(place: Place) -> str:
     return path.replace(os.sep, "/").encode("utf-8", "backslashreplace").decode()
 
 
-def line_for(finding: Finding, *, reason: str = "", until: str = "", token_bytes: Callable[[int], bytes] = os.urandom, place: Place | None = None) -> str:
+def line_for(
+    finding: Finding,
+    *,
+    reason: str = "",
+    until: str = "",
+    token_bytes: Callable[[int], bytes] = os.urandom,
+    place: Place | None = None,
+) -> str:
     """Return a ready line for `.leakguard/baseline.jsonl`."""
     place = place or finding.places[0]
     salt = token_bytes(16).hex()
@@ -144,15 +156,25 @@ def parse(text: str, where: str, number: int = 0) -> Line:
     """Read one line; `where` is named in errors."""
     if text.startswith(("<<<<<<<", "=======", ">>>>>>>")):
         msg = f"{where}: a merge left its conflict marks"
-        raise ConfigError(msg, hint="delete the marks and keep the lines of both sides; put `.leakguard/baseline.jsonl merge=union` into .gitattributes")
+        raise ConfigError(
+            msg,
+            hint="delete the marks and keep the lines of both sides; put `.leakguard/baseline.jsonl merge=union` into .gitattributes",
+        )
     try:
         entry = json.loads(text)
         salt = entry.get("salt", "")
         bytes.fromhex(salt)
-        known = {k: str(entry[k]) for k in ("rule", "path", "salt", "hash", "tag", "name", "reason", "until", "foreign") if entry.get(k)}
+        known = {
+            k: str(entry[k]) for k in ("rule", "path", "salt", "hash", "tag", "name", "reason", "until", "foreign") if entry.get(k)
+        }
         if known.get("until"):
             date.fromisoformat(known["until"])
-        line = Line(**({"rule": "", "path": "", "salt": ""} | known), extra=tuple((k, v) for k, v in entry.items() if k not in _ORDER), text=text, number=number)  # type: ignore[arg-type]
+        line = Line(
+            **({"rule": "", "path": "", "salt": ""} | known),
+            extra=tuple((k, v) for k, v in entry.items() if k not in _ORDER),
+            text=text,
+            number=number,
+        )
     except (ValueError, AttributeError, TypeError):
         msg = f"{where}: no baseline line"
         raise ConfigError(msg, hint="restore the line from git, or delete it and run `leakguard baseline update`") from None
@@ -174,7 +196,14 @@ def create(findings: Iterable[Finding], *, reason: str = "", token_bytes: Callab
     return sorted(out)
 
 
-def update(baseline: Baseline, findings: Iterable[Finding], today: date, *, reason: str = "", token_bytes: Callable[[int], bytes] = os.urandom) -> list[str]:
+def update(
+    baseline: Baseline,
+    findings: Iterable[Finding],
+    today: date,
+    *,
+    reason: str = "",
+    token_bytes: Callable[[int], bytes] = os.urandom,
+) -> list[str]:
     """Return the lines with what is new added; the others stay byte for byte."""
     new = [f for f in findings if baseline.covers(f, today) is None]
     return sorted({*(line.text for line in baseline.lines), *create(new, reason=reason, token_bytes=token_bytes)})
@@ -210,5 +239,3 @@ def write(path: str, lines: Sequence[str]) -> None:
     except OSError as e:
         msg = f"{path}: {e.strerror}"
         raise ConfigError(msg, hint="check the folder's permissions") from None
-
-

@@ -62,13 +62,15 @@ def decide(findings: Sequence[Finding], config: Config, baseline: Baseline | Non
 
 def _in_force(setting: PathSetting, today: date, notes: list[str]) -> bool:
     if setting.until and setting.until < today.isoformat():
-        notes.append(f"{setting.where}: the setting for {', '.join(setting.patterns)} ended on {setting.until} and does not count any more")
+        notes.append(
+            f"{setting.where}: the setting for {', '.join(setting.patterns)} ended on {setting.until} and does not count any more"
+        )
         return False
     return True
 
 
 def _matcher(settings: Sequence[PathSetting], base: str) -> PathMatcher:
-    from leakguard.config.paths import PathMatcher  # noqa: PLC0415 - only where there are path settings
+    from leakguard.config.paths import PathMatcher
 
     return PathMatcher(settings, base)
 
@@ -100,7 +102,9 @@ def _told(mark: Mark) -> str:
     return f"{mark.tool} mark without a reason"
 
 
-def _by_baseline(finding: Finding, left: list[Place], baseline: Baseline, today: date, why: dict[_Why, list[Place]], used: set[int]) -> list[Place]:
+def _by_baseline(
+    finding: Finding, left: list[Place], baseline: Baseline, today: date, why: dict[_Why, list[Place]], used: set[int]
+) -> list[Place]:
     if not finding.secret.password:
         line = baseline.covers(finding, today)
         if line is None:
@@ -123,7 +127,9 @@ def _about(baseline: Baseline, used: set[int], today: date, *, whole: bool) -> l
     notes = []
     expired = [line for line in baseline.lines if line.expired(today)]
     if expired:
-        notes.append(f"baseline: {len(expired)} line{'s' * (len(expired) > 1)} ended ({', '.join(f'line {line.number}' for line in expired[:5])}) and cover nothing any more")
+        notes.append(
+            f"baseline: {len(expired)} line{'s' * (len(expired) > 1)} ended ({', '.join(f'line {line.number}' for line in expired[:5])}) and cover nothing any more"
+        )
     unused = sum(1 for line in baseline.lines if line.number not in used and not line.expired(today) and not line.foreign)
     if whole and unused:
         notes.append(f"baseline: {unused} line{'s' * (unused > 1)} cover nothing any more; leakguard baseline prune removes them")

@@ -22,7 +22,7 @@ _LEAST = 4
 
 def path_for(cwd: str, environ: Mapping[str, str]) -> str:
     """Return the file for this work tree, or nothing where there is no home."""
-    from hashlib import blake2b  # noqa: PLC0415
+    from hashlib import blake2b
 
     folder = user_folder(environ, "XDG_STATE_HOME", ".local/state")
     if not folder:
@@ -101,6 +101,8 @@ def find(data: Mapping[str, Any], prefix: str) -> dict[str, Any] | None:
         raise UsageError(f"{prefix!r} is no id", hint="an id has 16 hex digits; its first 4 or more will do")
     fitting = [f for f in data["findings"] if f["id"].startswith(wanted)]
     if len(fitting) > 1:
-        raise UsageError(f"{prefix} fits {len(fitting)} findings", hint="give more digits: " + ", ".join(f["id"] for f in fitting[:6]))
+        raise UsageError(
+            f"{prefix} fits {len(fitting)} findings", hint="give more digits: " + ", ".join(f["id"] for f in fitting[:6])
+        )
     entry: dict[str, Any] | None = fitting[0] if fitting else None
     return entry
