@@ -44,7 +44,7 @@ def texts(draw: st.DrawFn) -> bytes:
     out = []
     rng = Random(draw(st.integers(0, 2**32)))
     for _ in range(draw(st.integers(1, 5))):
-        rule, doc = draw(st.sampled_from(PAIRS))
+        _rule, doc = draw(st.sampled_from(PAIRS))
         form = draw(st.sampled_from([*doc.examples, *doc.counter_examples] or ["x"]))
         value = templates.expand(doc.template, rng) if doc.template else ""
         parts = {name: templates.expand(form_, rng) for name, form_ in doc.part_templates if form_}

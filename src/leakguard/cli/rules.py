@@ -91,10 +91,9 @@ def _row(rule: Any, doc: Any) -> dict[str, Any]:
 def show(paths: tuple[str, ...], rule_id: str) -> None:
     """Show one rule: what it finds, how sure, where it is documented, how to rotate."""
     loaded = _load(paths)
-    for rule, doc in zip(loaded.rules, loaded.docs, strict=True):
-        if rule_id in (rule.id, *rule.aliases):
-            break
-    else:
+    pairs = zip(loaded.rules, loaded.docs, strict=True)
+    found = next(((rule, doc) for rule, doc in pairs if rule_id in (rule.id, *rule.aliases)), None)
+    if found is None:
         from difflib import get_close_matches
 
         near = get_close_matches(rule_id, [rule.id for rule in loaded.rules], 3)
@@ -102,6 +101,7 @@ def show(paths: tuple[str, ...], rule_id: str) -> None:
             f"there is no rule {rule_id!r}",
             hint="did you mean " + ", ".join(near) + "?" if near else "leakguard rules list shows them all",
         )
+    rule, doc = found
     click.echo(f"{rule.name}  ({rule.id})")
     rows = [
         ("provider", doc.provider_name),

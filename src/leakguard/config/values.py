@@ -79,7 +79,7 @@ def iso_date(value: object, where: str, name: str = "until") -> str:
             return date.fromisoformat(value).isoformat()
         except ValueError:
             pass
-    _wrong(where, name, "a date such as 2027-01-31")
+    return _wrong(where, name, "a date such as 2027-01-31")
 
 
 def _wrong(where: str, name: str, wanted: str) -> NoReturn:

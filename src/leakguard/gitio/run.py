@@ -139,7 +139,8 @@ def run(
         raise SourceError(msg) from None
     if done.returncode:
         fail(args[0], done.returncode, done.stderr)
-    return done.stdout
+    out: bytes = done.stdout
+    return out
 
 
 def start(args: Sequence[str], *, cwd: str, safe: str = "", hook: bool = False) -> Popen[bytes]:

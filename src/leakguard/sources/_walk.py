@@ -16,6 +16,10 @@ _GIT_FILES = frozenset({"config", "config.worktree", "FETCH_HEAD"})
 """Files of a `.git` folder that hold URLs, which hold tokens; objects are history, not files of the tree."""
 
 
+_GIT_FOLDERS = frozenset({"logs", "modules", "worktrees"})
+_GIT_OTHERS = frozenset({"objects", "hooks", "refs", "info", "lfs"})
+
+
 class Entry(NamedTuple):
     """A file or link to read; `path` is relative to the root."""
 
@@ -103,14 +107,11 @@ def _git_folder(root: str, path: str) -> Iterator[Entry | Skipped]:
             inner = f"{folder}/{entry.name}"
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if (
-                        logs
-                        or entry.name in {"logs", "modules", "worktrees"}
-                        or "/modules" in folder[len(path) :]
-                        or "/worktrees" in folder[len(path) :]
-                    ):
-                        if entry.name not in {"objects", "hooks", "refs", "info", "lfs"}:
-                            below.append(inner)
+                    inside = (
+                        logs or entry.name in _GIT_FOLDERS or "/modules" in inner[len(path) :] or "/worktrees" in inner[len(path) :]
+                    )
+                    if inside and entry.name not in _GIT_OTHERS:
+                        below.append(inner)
                 elif entry.is_file(follow_symlinks=False) and (logs or entry.name in _GIT_FILES):
                     yield Entry(inner, entry.stat(follow_symlinks=False).st_size)
             except OSError as e:
