@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from leakguard._version import __version__
 from leakguard.cli.output import Outputs, colors
 from leakguard.errors import UsageError
 
@@ -96,7 +97,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
         raise UsageError("--stdin-name goes with `-`", hint="leakguard scan - --stdin-name build.log")
     report, config = _run(targets, _typed(flags), view)
     code = exit_code(report, config)
-    report = replace(report, exit_code=code)
+    report = replace(report, exit_code=code, version=__version__)
     outputs.write(report, view | {"color": colors(view["color"])}, _base(view["base_path"], targets))
     return 0 if view["exit_zero"] and code == 1 else code
 

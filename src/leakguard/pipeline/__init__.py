@@ -31,6 +31,7 @@ class Setup:
     baseline: Baseline | None = None
     whole: bool = True
     """The scan covers all that the baseline speaks of, so lines that cover nothing may be reported as unused."""
+    rules_version: int = 0
     forks: bool = False
     """Whether this process may fork workers: only a command that started no thread says yes."""
 
@@ -65,6 +66,7 @@ def scan(
         roots=tuple(roots),
         id_scope=setup.key.scope,
         level=setup.config.level,
+        rules_version=setup.rules_version,
         notes=(*setup.config.notes, *decision.notes),
     )
     return mask_places(report, setup.engine, setup.key.key)

@@ -69,7 +69,7 @@ def _marked(head: bytes) -> str:
         return "utf-32-le"
     if head.startswith(b"\0\0" + BE_BOM):
         return "utf-32-be"
-    if head.startswith(LE_BOM) and not head.startswith(b"\xff\xfe\xff"):
+    if head.startswith(LE_BOM):
         return "utf-16-le"
     return "utf-16-be" if head.startswith(BE_BOM) else ""
 

@@ -1,0 +1,63 @@
+"""The machine shape of a finding, shared by JSON and JSON Lines: a contract of its own, not a dump of internals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leakguard.model.blob import FileProvenance, Skipped
+from leakguard.model.finding import Finding, Place, Suppressed
+from leakguard.reporters._escape import clean
+
+SCHEMA_VERSION = "1"
+
+
+def finding(f: Finding) -> dict[str, Any]:
+    """Return one finding; the first nine keys are the contract of `jsonl`."""
+    return {
+        "id": f.id,
+        "rule": f.rule.id,
+        "provider": f.rule.provider,
+        "severity": f.severity,
+        "score": round(f.score.value, 4),
+        "state": f.verdict.state,
+        "preview": f.preview,
+        "locations": [location(p) for p in f.places],
+        "name": f.rule.name,
+        "kind": f.rule.kind,
+        "reasons": [{"term": r.term, "weight": r.weight, "detail": r.detail} for r in f.score.reasons],
+    }
+
+
+def location(p: Place) -> dict[str, Any]:
+    """Return one place; lines and columns from 1, in characters, end exclusive."""
+    v = p.provenance
+    out: dict[str, Any] = {
+        "kind": v.kind,
+        "path": clean(v.path) if isinstance(v, FileProvenance) else None,
+        "root": clean(v.root if isinstance(v, FileProvenance) else v.name),
+        "start_line": p.start_line,
+        "end_line": p.end_line,
+        "start_column": p.start_column,
+        "end_column": p.end_column,
+        "part": p.part,
+    }
+    out |= {k: v for k, v in (("name", p.name), ("encoding", p.encoding), ("blob_id", p.blob_id)) if v}
+    return out
+
+
+def suppressed(s: Suppressed) -> dict[str, Any]:
+    """Return a suppressed finding with what suppresses it."""
+    return finding(s.finding) | {"by": s.by, "reason": clean(s.reason), "until": s.until, "where": clean(s.where)}
+
+
+def skipped(s: Skipped) -> dict[str, Any]:
+    """Return something that was not scanned."""
+    v = s.provenance
+    return {
+        "path": clean(v.path) if isinstance(v, FileProvenance) else None,
+        "root": clean(v.root if isinstance(v, FileProvenance) else v.name),
+        "reason": s.reason,
+        "by_choice": s.by_choice,
+        "detail": clean(s.detail),
+        "count": s.count,
+    }
