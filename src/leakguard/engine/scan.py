@@ -91,7 +91,7 @@ class Engine:
                 below += 1
             else:
                 out.append(made)
-        return Scanned(out, below, slow)
+        return Scanned(_without_parts(out), below, slow)
 
     def masked(self, text: bytes) -> bytes:
         """Return a short text (a path, a name) with every span that any rule matches masked, of any score."""
@@ -161,6 +161,12 @@ def _resolve(scored: list[_Scored]) -> list[_Scored]:
             kept.insert(at, item)
             starts.insert(at, item[0].start)
     return kept
+
+
+def _without_parts(candidates: list[Candidate]) -> list[Candidate]:
+    """Drop a candidate that is a further part of another one: a key id beside its secret is told there."""
+    parts = {(p.offset, p.length) for c in candidates for p in c.others}
+    return [c for c in candidates if (c.place.offset, c.place.length) not in parts] if parts else candidates
 
 
 def _spans(data: bytes, scored: list[_Scored]) -> list[Span]:

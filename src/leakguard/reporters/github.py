@@ -39,7 +39,7 @@ def write(report: Report, out: TextIO, options: ReportOptions) -> None:
             said = "not scanned: " + REASONS.get(skip.reason, skip.reason) + (f" ({clean(skip.detail)})" if skip.detail else "")
             out.write(f"::warning file={_property(path)}::{_data(said)}\n")
     out.write(
-        f"{plural(len(report.findings), 'finding')}, {plural(len(report.suppressed), 'suppressed')}, {plural(report.coverage.files, 'file')} scanned\n"
+        f"{plural(len(report.findings), 'finding')}, {len(report.suppressed)} suppressed, {plural(report.coverage.files, 'file')} scanned\n"
     )
 
 

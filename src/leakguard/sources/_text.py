@@ -29,9 +29,11 @@ _PART_CONTROLS = 50
 _PART_NULS = 4
 """Text with NULs: at most one run of NULs in so many other bytes (`KEY=value` lists end each entry with one)."""
 _PART_ASCII = 50
-"""UTF-16 and UTF-32 without a BOM: at least one ASCII character in so many."""
-_PART_ODD = 20
-"""UTF-16 and UTF-32 without a BOM: at most one character that is neither printable nor blank in so many."""
+"""UTF-16 and UTF-32 without a BOM: at least one ASCII character in so many (Chinese text has few)."""
+_PART_ODD = 200
+"""UTF-16 and UTF-32 without a BOM: at most one character that is neither printable nor blank in so many ..."""
+_PART_ASCII_SURE, _PART_ODD_SURE = 4, 20
+"""... or in so many where ASCII is frequent: then a log may hold control characters."""
 _SURE = 32
 """Characters from which on a broken last unit does not speak against UTF-16 or UTF-32."""
 
@@ -58,7 +60,11 @@ def sniff(head: bytes, whole: bool) -> str:
         return marked
     if head.startswith(_MAGIC) or head[257:262] == b"ustar":
         return "binary"
-    return _wide(head, whole) or ("" if _is_text(head) else "binary")
+    text = _is_text(head)
+    if text and _is_utf8(head):
+        # lists with a NUL after each entry: two of their letters read as UTF-16 are one Chinese character
+        return ""
+    return _wide(head, whole) or ("" if text else "binary")
 
 
 def _marked(head: bytes) -> str:
@@ -93,7 +99,8 @@ def _wide(head: bytes, whole: bool) -> str:
         broken = whole and used < len(head) and len(text) < _SURE
         ascii_count = len(text.encode("ascii", "ignore"))
         good = sum(char.isprintable() or char.isspace() for char in text) - text.count("\ufffd")
-        if text and not broken and ascii_count * _PART_ASCII >= len(text) and (len(text) - good) * _PART_ODD <= len(text):
+        part = _PART_ODD_SURE if ascii_count * _PART_ASCII_SURE >= len(text) else _PART_ODD
+        if text and not broken and ascii_count * _PART_ASCII >= len(text) and (len(text) - good) * part <= len(text):
             return encoding
     return ""
 
@@ -104,6 +111,14 @@ def _is_text(head: bytes) -> bool:
     rest = b"".join(parts)
     controls = len(rest) - len(rest.translate(None, _CONTROLS))
     return bool(rest) and len(parts) * _PART_NULS <= len(rest) + _PART_NULS and controls * _PART_CONTROLS <= len(rest)
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.utf_8_decode(head, "strict", False)  # not final: the head may end within a character
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decoder(read: Callable[[int], bytes], encoding: str) -> Callable[[int], bytes]:

@@ -11,16 +11,22 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from errno import ELOOP, ENXIO
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 
-from leakguard.errors import UsageError
+from leakguard.errors import SourceError, UsageError
 from leakguard.model.blob import Blob, FileProvenance, Gone, Skipped
 from leakguard.model.finding import Place
 from leakguard.sources._chunks import WHOLE, chunks
-from leakguard.sources._text import HEAD, cut, sniff
-from leakguard.sources._walk import Entry, walk
+from leakguard.sources._text import HEAD, cut, reader, sniff
+from leakguard.sources._walk import Entry, failed, walk
 
 SHARD_BYTES = 1 << 20
 SHARD_FILES = 96
+GROWTH = 64 << 20
+"""Bytes that a file may grow beyond twice its size while it is read; a log written faster than it is scanned must end."""
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -52,11 +58,14 @@ class FileShard:
 class FilesSource:
     """The files that were named and those below the folders that were named.
 
-    `exclude(root)` gives a predicate (or None) that returns words where path settings leave a relative path out. Each path is a root of its own; a file
-    that is named has its folder as root.
+    Each folder is a root of its own; a file that is named has its folder as root, and a link that is named is followed
+    (its target was meant). `exclude(root)` gives a predicate (or None) that takes a path relative to that root, a folder with
+    `/` at its end, and returns words where path settings leave it out; a named file is asked about too, since hooks name
+    every file. `.gitignore` does not hide what is named.
 
     Raises:
         UsageError: a path does not exist.
+        SourceError: a path can't be looked at.
     """
 
     def __init__(
@@ -67,20 +76,26 @@ class FilesSource:
         max_size: int | None = None,
         exclude: Callable[[str], Callable[[str], str] | None] | None = None,
     ) -> None:
-        self._targets = [_target(path) for path in paths]
+        self.notes: list[str] = []
+        """Filled by the walk: what people should know and no single place tells."""
+        self._targets = list(dict.fromkeys(_target(path) for path in paths))
         self._ignore = ignore
         self._max_size = max_size
         self._exclude = exclude
 
     def shards(self) -> Iterator[FileShard | Skipped]:
         """Yield shards of about `SHARD_BYTES` or `SHARD_FILES`, and what the walk could not take."""
-        for root, name in self._targets:
+        for root, named in groupby(self._targets, itemgetter(0)):
+            exclude = self._exclude(root) if self._exclude else None
             pending: list[Entry] = []
             size = 0
-            for item in self._entries(root, name):
+            for item in chain.from_iterable(self._entries(root, name, exclude, device=device) for _, name, device in named):
                 if isinstance(item, Skipped):
                     yield item
                     continue
+                if pending and size + item.size > 2 * SHARD_BYTES:
+                    yield FileShard(root, tuple(pending), self._max_size, size)
+                    pending, size = [], 0
                 pending.append(item)
                 size += item.size
                 if size >= SHARD_BYTES or len(pending) >= SHARD_FILES:
@@ -89,12 +104,24 @@ class FilesSource:
             if pending:
                 yield FileShard(root, tuple(pending), self._max_size, size)
 
-    def _entries(self, root: str, name: str) -> Iterator[Entry | Skipped]:
-        if name:
+    def _entries(self, root: str, name: str, exclude: Callable[[str], str] | None, *, device: bool) -> Iterator[Entry | Skipped]:
+        if not name:
+            yield from walk(root, ignore=self._ignore, exclude=exclude, notes=self.notes)
+            return
+        provenance = FileProvenance(root, name)
+        if exclude is not None and (detail := exclude(name)):
+            yield Skipped(provenance, "excluded", by_choice=True, detail=detail)
+            return
+        if device:
+            # asked for by name and not read: the scan saw nothing that it should have seen
+            yield Skipped(provenance, "device", by_choice=False, detail="pipe it into `leakguard scan -` instead")
+            return
+        try:
             status = os.lstat(os.path.join(root, name))
-            yield Entry(name, status.st_size, stat.S_ISLNK(status.st_mode))
-        else:
-            yield from walk(root, ignore=self._ignore, exclude=self._exclude(root) if self._exclude else None)
+        except OSError as e:
+            yield failed(provenance, e)
+            return
+        yield Entry(name, status.st_size, stat.S_ISLNK(status.st_mode))
 
     def blobs(self) -> Iterator[Blob | Skipped]:
         """Yield every blob, in order."""
@@ -109,23 +136,26 @@ class FilesSource:
         return reopen(place)
 
 
-def _target(path: str) -> tuple[str, str]:
-    """Return root and name of a path that was named; the name is empty for a folder."""
+def _target(path: str) -> tuple[str, str, bool]:
+    """Return root and name (empty for a folder) of a path that was named, and whether it is a device, FIFO or socket."""
+    if not path or "\0" in path:
+        raise UsageError("a path is empty or holds a NUL", hint="name a file or folder, or `-` for standard input")
     absolute = os.path.abspath(path)
     try:
         mode = os.stat(absolute).st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if not os.path.islink(absolute):
             msg = f"there is no {_shown(path)}"
             raise UsageError(msg, hint="check the path") from None
-        mode = stat.S_IFREG  # a dangling link is scanned as a link
+        return *os.path.split(absolute), False  # a dangling link is scanned as a link
     except OSError as e:
         msg = f"{_shown(path)} can't be looked at: {e.strerror}"
-        raise UsageError(msg, hint="check the path and its permissions") from None
+        raise SourceError(msg, hint="check the path and its permissions") from None
     if stat.S_ISDIR(mode):
-        return absolute, ""
-    folder, name = os.path.split(absolute)
-    return folder, name
+        return absolute, "", False
+    if not stat.S_ISREG(mode):
+        return *os.path.split(absolute), True
+    return *os.path.split(os.path.realpath(absolute) if os.path.islink(absolute) else absolute), False
 
 
 def _shown(path: str) -> str:
@@ -134,20 +164,25 @@ def _shown(path: str) -> str:
 
 def _read(root: str, entry: Entry, max_size: int | None) -> Iterator[Blob | Skipped]:
     path = root + os.sep + entry.path
-    provenance = FileProvenance(root, entry.path if os.sep == "/" else entry.path.replace(os.sep, "/"))
+    provenance = FileProvenance(root, entry.path)
     try:
         if entry.link:
-            target = os.readlink(path).encode("utf-8", "surrogateescape")
-            yield Blob(target, FileProvenance(root, provenance.path, "link"))
+            target = os.fsencode(os.readlink(path))
+            yield Blob(target, FileProvenance(root, entry.path, "link"))
             return
         fd = os.open(path, _FLAGS)
     except OSError as e:
-        yield _failed(provenance, e)
+        if e.errno == ELOOP and not entry.link:
+            yield Skipped(provenance, "changed", by_choice=False, detail="became a symbolic link")
+        elif e.errno == ENXIO:
+            yield Skipped(provenance, "device", by_choice=True)
+        else:
+            yield failed(provenance, e)
         return
     try:
         yield from _read_open(fd, provenance, max_size)
     except OSError as e:
-        yield _failed(provenance, e)
+        yield failed(provenance, e)
     finally:
         os.close(fd)
 
@@ -155,7 +190,10 @@ def _read(root: str, entry: Entry, max_size: int | None) -> Iterator[Blob | Skip
 def _read_open(fd: int, provenance: FileProvenance, max_size: int | None) -> Iterator[Blob | Skipped]:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
-        yield Skipped(provenance, "device", by_choice=True)
+        if stat.S_ISDIR(status.st_mode):
+            yield Skipped(provenance, "changed", by_choice=False, detail="became a folder")
+        else:
+            yield Skipped(provenance, "device", by_choice=True)
         return
     size = status.st_size
     if max_size and size > max_size:
@@ -171,45 +209,51 @@ def _read_open(fd: int, provenance: FileProvenance, max_size: int | None) -> Ite
             elif not encoding:
                 yield Blob(data, provenance)
             else:
-                yield from chunks(_after(data, fd), provenance, encoding)
+                yield from chunks(reader(data), provenance, encoding)
             return
     else:
         data = b""
-    yield from _stream(fd, provenance, data, size)
+    yield from _stream(fd, provenance, data, status)
 
 
-def _stream(fd: int, provenance: FileProvenance, data: bytes, size: int) -> Iterator[Blob | Skipped]:
-    """Read on from what is at hand, in chunks; told where the file ends before the size it had."""
+def _stream(fd: int, provenance: FileProvenance, data: bytes, status: os.stat_result) -> Iterator[Blob | Skipped]:
+    """Read on from what is at hand, in chunks; told where the file ends before the size it had, or grows without end."""
+    size = status.st_size
+    limit = 2 * size + GROWTH
     while len(data) <= HEAD and (more := os.read(fd, 1 << 16)):
         data += more
     encoding = sniff(data, whole=len(data) <= HEAD)
     if encoding == "binary":
         yield Skipped(provenance, "binary", by_choice=True)
         return
-    read = _after(data, fd)
-    yield from chunks(read, provenance, encoding)
+    yield from chunks(_after(data, fd, limit), provenance, encoding)
     got = os.lseek(fd, 0, os.SEEK_CUR)
-    if got < size:
+    if got >= limit:
+        yield Skipped(provenance, "changed", by_choice=False, detail=f"kept growing, the first {got} bytes were scanned")
+    elif got < size and not _nominal(fd, status):
         yield Skipped(provenance, "truncated", by_choice=False, detail=f"{got} of {size} bytes")
 
 
-def _after(head: bytes, fd: int) -> Callable[[int], bytes]:
-    """Return a `read(n)` that gives `head` first."""
+def _nominal(fd: int, status: os.stat_result) -> bool:
+    """Whether the size says nothing: files in /sys claim 4,096 bytes, hold no block and still claim them when read."""
+    return getattr(status, "st_blocks", 1) == 0 and os.fstat(fd).st_size == status.st_size
+
+
+def _after(head: bytes, fd: int, limit: int) -> Callable[[int], bytes]:
+    """Return a `read(n)` that gives `head` first and ends after about `limit` bytes."""
     pending = head
+    given = len(head)
 
     def read(size: int) -> bytes:
-        nonlocal pending
+        nonlocal pending, given
         if pending:
             piece, pending = pending[:size], pending[size:]
             return piece
-        return os.read(fd, size)
+        piece = os.read(fd, size) if given < limit else b""
+        given += len(piece)
+        return piece
 
     return read
-
-
-def _failed(provenance: FileProvenance, error: OSError) -> Skipped:
-    reason = "vanished" if isinstance(error, FileNotFoundError) else "unreadable"
-    return Skipped(provenance, reason, by_choice=False, detail=error.strerror or type(error).__name__)
 
 
 def reopen(place: Place) -> bytes | Gone:
@@ -220,8 +264,8 @@ def reopen(place: Place) -> bytes | Gone:
     path = os.path.join(provenance.root, provenance.path)
     try:
         if provenance.kind == "link":
-            raw = os.readlink(path).encode("utf-8", "surrogateescape")
-            return raw[place.offset : place.offset + place.length]
+            value = os.fsencode(os.readlink(path))[place.offset : place.offset + place.length]
+            return value if len(value) == place.length else Gone("the link is shorter now")
         fd = os.open(path, _FLAGS)
     except OSError as e:
         return Gone(e.strerror or type(e).__name__)
@@ -230,9 +274,9 @@ def reopen(place: Place) -> bytes | Gone:
             return Gone("it is no regular file any more")
         if not place.encoding:
             os.lseek(fd, place.offset, os.SEEK_SET)
-            value = os.read(fd, place.length)
+            value = os.read(fd, place.length)  # never near the 2 GB that one read gives
             return value if len(value) == place.length else Gone("the file is shorter now")
-        found = cut(_after(b"", fd), place.encoding, place.offset, place.length)
+        found = cut(partial(os.read, fd), place.encoding, place.offset, place.length)
         return Gone("the file is shorter now") if found is None else found
     except OSError as e:
         return Gone(e.strerror or type(e).__name__)

@@ -27,4 +27,4 @@ class BytesSource:
 
     def reopen(self, place: Place) -> bytes | Gone:
         """Say that it is gone: what is given to the library is not kept."""
-        return Gone(f"{place.provenance} was given as bytes")
+        return Gone(f"{self._provenance.name} was given as bytes, at {place.start_line}:{place.start_column}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from leakguard.errors import SourceError
 from leakguard.model.blob import Blob, Gone, Skipped, StreamProvenance
 from leakguard.model.finding import Place
 from leakguard.sources._chunks import chunks
@@ -14,8 +15,8 @@ from leakguard.sources._text import HEAD, sniff
 class Readable(Protocol):
     """What is read: `sys.stdin.buffer`, a socket's file, an open pipe."""
 
-    def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes, `b""` at the end."""
+    def read(self, size: int, /) -> bytes | None:
+        """Return at most `size` bytes, `b""` at the end; None: nothing there yet (a stream set to non-blocking)."""
 
 
 class StreamSource:
@@ -24,13 +25,21 @@ class StreamSource:
     def __init__(self, stream: Readable, name: str) -> None:
         self._stream = stream
         self._provenance = StreamProvenance(name)
+        self._taken = False
 
     def blobs(self) -> Iterator[Blob | Skipped]:
-        """Yield its blobs as they fill; a stream that breaks is told."""
-        read = getattr(self._stream, "read1", self._stream.read)
+        """Yield its blobs as they fill; a stream that breaks is told.
+
+        Raises:
+            SourceError: it was read before, and a second look would see nothing.
+        """
+        if self._taken:
+            msg = f"the stream {self._provenance.name!r} was read before"
+            raise SourceError(msg, hint="save it to a file to scan it twice")
+        self._taken = True
         head = b""
         try:
-            while len(head) <= HEAD and (piece := read(1 << 16)):
+            while len(head) <= HEAD and (piece := self._read(1 << 16)):
                 head += piece
             encoding = sniff(head, whole=len(head) <= HEAD)
             if encoding == "binary":
@@ -42,12 +51,21 @@ class StreamSource:
                 if head:
                     first, head = head[:size], head[size:]
                     return first
-                return bytes(read(size))
+                return self._read(size)
 
             yield from chunks(read_on, self._provenance, encoding)
         except OSError as e:
             yield Skipped(self._provenance, "unreadable", by_choice=False, detail=e.strerror or type(e).__name__)
 
+    def _read(self, size: int) -> bytes:
+        """Read what is there, at most `size` bytes; wait where nothing is."""
+        read = getattr(self._stream, "read1", self._stream.read)
+        while (piece := read(size)) is None:
+            from select import select
+
+            select([self._stream], [], [])  # type: ignore[type-var]  # what answers None has a descriptor
+        return bytes(piece)
+
     def reopen(self, place: Place) -> bytes | Gone:
         """Say that it is gone."""
-        return Gone(f"{place.provenance} was a stream")
+        return Gone(f"{self._provenance.name} was a stream at {place.start_line}:{place.start_column}")
