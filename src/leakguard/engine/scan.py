@@ -26,7 +26,7 @@ from leakguard.secret import MASK, Secret
 
 _RANK = {"format": 3, "pattern": 2, "keyword": 2, "generic": 0}
 _LEVEL = {"strict": 0, "balanced": 1, "all": 2}
-_NAME_BEFORE = re.compile(rb"[A-Za-z0-9_.\-]{0,64}\Z")
+_NAME_BEFORE = re.compile(rb"\$?[A-Za-z0-9_.\-]{0,64}\Z")
 _NAME = re.compile(rb"[A-Za-z0-9_.\-]{0,96}")
 
 
@@ -135,7 +135,10 @@ def cut(rule: Rule, value: bytes) -> Secret:
 
 
 def _key_name(data: bytes, match: RawMatch) -> str:
-    """Return the identifier at the beginning of the match, with what stands before the anchor (`db_` of `db_password`)."""
+    """Return the identifier at the beginning of the match, with what stands before the anchor (`db_` of `db_password`).
+
+    A `$` before it stays: `$PWD:/src` reads a variable, it does not set one.
+    """
     before = _NAME_BEFORE.search(data, max(0, match.whole_start - 64), match.whole_start)
     after = _NAME.match(data, match.whole_start, match.start)
     raw = (before[0] if before else b"") + (after[0] if after else b"")

@@ -225,6 +225,8 @@ _JOINED = re.compile(r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]").search
 def code(text: str) -> bool:
     """Whether it is a call, a keyword or another expression."""
     head = text[:_CLIP]
+    if head.endswith((")", "(", "{", ";")) and (head.endswith(("(", "{", ";")) or "(" not in head) and head[:-1].replace("_", "").isalnum():
+        return True
     return bool(_CODE(head)) and not (len(head) > 15 and sum(map(str.isdigit, head)) > 3 and "(" not in head)
 
 
@@ -263,6 +265,7 @@ _NOT_A_SECRET = re.compile(
     r"Parameter|Option|Kind|Alias|Dir|Directory|Location|Endpoint|Host|Port|Domain|Issuer|Scope|Scopes|Store|Storage|Holder|Generator|Factory|Service|Button|Icon|Color|Page|View|Form|Model|Dto|Event|Action|Request|Response|Exception|Builder|Code))\Z|"
     r"^(?:public|primary|foreign|partition|sort|cache|row|hot|shortcut|index|unique|composite|natural|surrogate|map|dict|hash|object|lookup|group|order|"
     r"translation|i18n|message|locale|label|config|setting|option|property|attr|field|column|header|json|yaml|xml|test|next|prev|first|last|old|new|left|right|up|down|min|max)[_\-.]?key|"
+    r"^(?:is|has|use|show|hide|should|can|num|max|min|forgot|reset|change|confirm|validate|verify|check|enable|disable|require|invalid|missing|wrong|incorrect|without)(?:[_\-]|(?=[A-Z]))|"
     r"keyboard|monkey|turkey|donkey|hockey|jockey|keyword|keynote|keyframe|keypress|keydown|keyup|keycode|keystroke|tokeniz|author(?!iz)|compass|bypass|"
     r"passenger|passage|passive|passing|passed|secretary|public_?key|pubkey|key_?pair|keyspace|keyset|token_?type|keyid|key_?id\b|credential_?type|tokens\b|keys\b",
     re.ASCII,
