@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from leakguard.ruleset import templates
 
-settings.register_profile("leakguard", deadline=None, derandomize=bool(os.environ.get("CI")), suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "leakguard", deadline=None, derandomize=bool(os.environ.get("CI")), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("leakguard")
 
 
@@ -81,7 +83,7 @@ class Planted:
 
     def random(self, length: int = 40) -> str:
         """Return a machine-made value without a form."""
-        return self.make("${base62:%d}" % length)  # noqa: UP031
+        return self.make("${base62:%d}" % length)
 
 
 @pytest.fixture

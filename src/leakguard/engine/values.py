@@ -225,7 +225,11 @@ _JOINED = re.compile(r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]").search
 def code(text: str) -> bool:
     """Whether it is a call, a keyword or another expression."""
     head = text[:_CLIP]
-    if head.endswith((")", "(", "{", ";")) and (head.endswith(("(", "{", ";")) or "(" not in head) and head[:-1].replace("_", "").isalnum():
+    if (
+        head.endswith((")", "(", "{", ";"))
+        and (head.endswith(("(", "{", ";")) or "(" not in head)
+        and head[:-1].replace("_", "").isalnum()
+    ):
         return True
     return bool(_CODE(head)) and not (len(head) > 15 and sum(map(str.isdigit, head)) > 3 and "(" not in head)
 
