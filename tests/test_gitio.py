@@ -318,3 +318,16 @@ def test_input_is_fed_and_output_is_bytes(tmp_path: Path) -> None:
         out, _ = process.communicate(oid + b"\n")
 
     assert out == oid + b" blob 2\na\n\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a repository that belongs to somebody else")
+def test_a_repository_of_another_user_is_asked_what_it_ignores(tmp_path: Path) -> None:
+    """A mounted checkout in a CI container belongs to another user; that path, and no other, is trusted for the call."""
+    root = repository(tmp_path / "r", "*.log\n")
+    (root / "a.log").write_text("a")
+    for path in [root, *root.rglob("*")]:
+        os.chown(path, 12345, -1)
+
+    assert scan(root)[1] == {"a.log": "ignored"}
+    with pytest.raises(SourceError, match="belongs to somebody else"):
+        gitio.run(["ls-files"], cwd=str(root))

@@ -6,7 +6,6 @@ import ast
 import copy
 import json
 import pickle
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
@@ -67,14 +66,18 @@ def test_a_secret_is_not_pickled_copied_or_serialised() -> None:
         json.dumps(secret)
 
 
-def test_a_finding_can_not_be_turned_into_a_dict_with_its_secret() -> None:
-    """`asdict` deep-copies, which a secret refuses."""
+def test_a_finding_is_not_pickled_copied_or_written_as_json_with_its_secret() -> None:
+    """Whatever holds a secret refuses with it."""
     rule = load([builtin_folder() + "/jwt.toml"]).rules[0]
     place = Place(StreamProvenance("x"), 1, 1, 1, 2, 0, 1)
     finding = Finding("0" * 16, rule, Secret(b"abcdefghijklmnop"), (place,), Score(1.0), "high")
 
     with pytest.raises(TypeError, match="reopen its place"):
-        asdict(finding)
+        pickle.dumps(finding)
+    with pytest.raises(TypeError, match="reopen its place"):
+        copy.deepcopy(finding)
+    with pytest.raises(TypeError):
+        json.dumps(finding)
     assert b"abcdefgh".decode() not in repr(finding)
 
 

@@ -6,7 +6,8 @@ import errno
 import os
 import pickle
 import socket
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -369,36 +370,42 @@ def test_a_file_of_the_kernel_without_a_size_is_read() -> None:
     assert blob.data
 
 
-def test_two_thousand_levels_deep_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Callable[[str, int], None]]:
+    """Make a file many folders below `tmp_path`, deeper than one path can say; removed here, since pytest's own way recurses."""
+
+    def make(name: str, levels: int) -> None:
+        fd = os.open(tmp_path, os.O_RDONLY)
+        for _ in range(levels):
+            os.mkdir(name, dir_fd=fd)
+            fd, old = os.open(name, os.O_RDONLY, dir_fd=fd), fd
+            os.close(old)
+        leaf = os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
+        os.write(leaf, b"leaf")
+        os.close(leaf)
+        os.close(fd)
+
+    yield make
+    subprocess.run(["rm", "-rf", tmp_path], check=True)
+
+
+def test_two_thousand_levels_deep_is_read(tmp_path: Path, deep: Callable[[str, int], None]) -> None:
     """The walk does not recurse; a path that the system takes is read."""
     levels = min(2000, (4000 - len(str(tmp_path))) // 2)
-    deep(tmp_path, "d", levels, monkeypatch)
+    deep("d", levels)
 
     assert texts(read(tmp_path)) == {"d/" * levels + "leaf": b"leaf"}
 
 
-def test_a_path_longer_than_the_system_takes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_longer_than_the_system_takes_is_told(tmp_path: Path, deep: Callable[[str, int], None]) -> None:
     """Beyond PATH_MAX the folder is unreadable, and what stands beside it is read."""
-    deep(tmp_path, "d" * 200, 30, monkeypatch)
+    deep("d" * 200, 30)
     (tmp_path / "beside").write_text("b")
 
     found = read(tmp_path)
 
     assert texts(found) == {"beside": b"b"}
     assert set(skips(found).values()) == {("unreadable", False)}
-
-
-def deep(top: Path, name: str, levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a file so many folders below `top`, deeper than a path can say."""
-    fd = os.open(top, os.O_RDONLY)
-    for _ in range(levels):
-        os.mkdir(name, dir_fd=fd)
-        fd, old = os.open(name, os.O_RDONLY, dir_fd=fd), fd
-        os.close(old)
-    leaf = os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
-    os.write(leaf, b"leaf")
-    os.close(leaf)
-    os.close(fd)
 
 
 def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 from leakguard.config import Config
 from leakguard.config import load as load_config
@@ -24,8 +24,10 @@ from leakguard.pipeline import Setup
 from leakguard.pipeline import scan as run
 from leakguard.ports import Source
 from leakguard.ruleset.store import compiled
-from leakguard.suppress.baseline import Baseline
 from leakguard.suppress.identity import id_key
+
+if TYPE_CHECKING:
+    from leakguard.suppress.baseline import Baseline
 
 _LIBRARY = Config(jobs=1, baseline="")
 
@@ -66,24 +68,28 @@ def scan(source: Source, config: Config | None = None, *, roots: Sequence[str] =
     return run(source, setup, roots=roots, clock=time.monotonic)
 
 
-def today() -> date:
-    """Return the day (UTC) that decides what has expired."""
-    return datetime.now(UTC).date()
+def today() -> str:
+    """Return the day (UTC, ISO) that decides what has expired."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
-def excluders(config: Config, on: date) -> Callable[[str], Callable[[str], str] | None] | None:
+def excluders(config: Config, on: str) -> Callable[[str], Callable[[str], str] | None] | None:
     """Return what `FilesSource` asks about paths that settings leave out; None where no setting does."""
     if not any(not setting.rules for setting in config.paths):
         return None
+    from datetime import date
+
     from leakguard.config.paths import excluder
 
-    return lambda root: excluder(config, root, on)
+    return lambda root: excluder(config, root, date.fromisoformat(on))
 
 
 def load_baseline(config: Config) -> Baseline | None:
     """Load the baseline that the settings name, where there is one."""
     if not config.baseline or not os.path.lexists(config.baseline):
         return None
+    from leakguard.suppress.baseline import Baseline
+
     return Baseline.load(config.baseline)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
-from importlib.resources import files
+from importlib.util import find_spec
 from types import ModuleType
 
 from leakguard.errors import UsageError
@@ -11,8 +12,9 @@ from leakguard.errors import UsageError
 
 def names(package: str) -> tuple[str, ...]:
     """List the plug-ins of a package (`leakguard.reporters`) without importing them."""
-    folder = files(package)
-    stems = (entry.name[:-3] for entry in folder.iterdir() if entry.name.endswith(".py"))
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations or () if spec else ()
+    stems = (name[:-3] for folder in folders for name in os.listdir(folder) if name.endswith(".py"))
     return tuple(sorted(stem.replace("_", "-") for stem in stems if not stem.startswith("_")))
 
 

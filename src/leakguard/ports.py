@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, TextIO, runtime_checkable
+from typing import NamedTuple, Protocol, TextIO, runtime_checkable
 
 from leakguard.model.blob import Blob, Gone, Skipped
 from leakguard.model.finding import Place, Report
@@ -37,8 +36,7 @@ class Shard(Source, Protocol):
         """Bytes to read, roughly."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
+class ReportOptions(NamedTuple):
     """How a report looks, decided by the command line."""
 
     color: bool = False

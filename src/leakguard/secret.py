@@ -6,7 +6,6 @@ formatted by accident. `reveal()` is the only way to the value, and a test holds
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from typing import Any, NoReturn
 
 MASK = "••••"
@@ -49,7 +48,7 @@ class Secret:
         return format(self.redacted(), spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and compare_digest(self._value, other._value)
+        return isinstance(other, Secret) and self._value == other._value
 
     def __hash__(self) -> int:
         return hash(self._value)

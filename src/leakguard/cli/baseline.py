@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -38,7 +37,7 @@ def _scan(path: str, file: str | None, level: str | None) -> tuple[Any, Any, str
         raise UsageError("no baseline applies here (--trusted-config)", hint="name one with --baseline")
     id_key(os.environ, config.top or None, create=True)
     source = FilesSource([path], ignore=config.ignore, max_size=config.max_size or None, exclude=api.excluders(config, api.today()))
-    return api.scan(source, replace(config, baseline=""), roots=[os.path.abspath(path)]), config, config.baseline
+    return api.scan(source, config._replace(baseline=""), roots=[os.path.abspath(path)]), config, config.baseline
 
 
 def _stored(path: str) -> Any:

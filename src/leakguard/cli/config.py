@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 
 import click
 
@@ -23,11 +22,11 @@ def show(path: str, file: str | None, trusted_config: str | None) -> None:
 
     config = load(path, {"config": file, "trusted_config": trusted_config}, os.environ)
     hidden = {"files", "origins", "notes", "paths"}
-    for field in fields(config):
-        if field.name not in hidden:
-            value = getattr(config, field.name)
+    for name in config._fields:
+        if name not in hidden:
+            value = getattr(config, name)
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            click.echo(f"{field.name:17} {shown or '-':32} {config.origin(field.name)}")
+            click.echo(f"{name:17} {shown or '-':32} {config.origin(name)}")
     for setting in config.paths:
         rules = f" for {', '.join(setting.rules)}" if setting.rules else ""
         until = f" until {setting.until}" if setting.until else ""

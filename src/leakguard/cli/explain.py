@@ -35,8 +35,6 @@ def command(finding_id: str, paths: tuple[str, ...], config: str | None) -> None
 
 def find_again(prefix: str, paths: tuple[str, ...], config_file: str | None) -> tuple[Any, Any]:
     """Scan the places of a finding again, at level `all` and without suppressing; return it (or None) and the report as usual."""
-    from dataclasses import replace
-
     from leakguard import api
     from leakguard.config import load
     from leakguard.sources.files import FilesSource
@@ -53,7 +51,7 @@ def find_again(prefix: str, paths: tuple[str, ...], config_file: str | None) -> 
     config = load(targets[0], {"config": config_file} if config_file else {}, os.environ)
     source = FilesSource(targets, ignore=False)
     usual = api.scan(source, config, roots=targets)
-    everything = api.scan(source, replace(config, level="all", baseline="", paths=(), inline_marks=False), roots=targets)
+    everything = api.scan(source, config._replace(level="all", baseline="", paths=(), inline_marks=False), roots=targets)
     matching = [f for f in everything.findings if f.id.startswith(prefix.lower().replace("-", ""))]
     return (matching[0] if matching else None), usual
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -97,7 +96,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
         raise UsageError("--stdin-name goes with `-`", hint="leakguard scan - --stdin-name build.log")
     report, config = _run(targets, _typed(flags), view)
     code = exit_code(report, config)
-    report = replace(report, exit_code=code, version=__version__)
+    report = report._replace(exit_code=code, version=__version__)
     outputs.write(report, view | {"color": colors(view["color"])}, _base(view["base_path"], targets))
     return 0 if view["exit_zero"] and code == 1 else code
 
@@ -122,15 +121,14 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
     stdin = targets == ["-"]
     config = load("." if stdin else targets[0], typed, os.environ)
     if view["no_baseline"]:
-        config = replace(config, baseline="")
+        config = config._replace(baseline="")
     engine = api.build_engine(config, os.environ)
     baseline = api.load_baseline(config)
-    today = time.strftime("%Y-%m-%d", time.gmtime())
     setup = Setup(
         engine,
         config,
         id_key(os.environ, config.top or None, create=True),
-        _date(today),
+        api.today(),
         baseline,
         whole=_whole(targets, config),
         forks=_may_fork(),
@@ -140,19 +138,13 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
         report = scan(
             source, setup, roots=[] if stdin else [os.path.abspath(t) for t in targets], clock=time.monotonic, seen=progress.seen
         )
-    report = replace(report, started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    report = report._replace(started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     if not stdin:
         from leakguard.suppress import lastrun
 
         if report.findings:
             lastrun.save(report, os.getcwd(), os.environ)
     return report, config
-
-
-def _date(iso: str) -> Any:
-    from datetime import date
-
-    return date.fromisoformat(iso)
 
 
 def _source(targets: list[str], config: Any, stdin_name: str | None, today: Any) -> Any:

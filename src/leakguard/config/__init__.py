@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from leakguard.config.values import SCALARS, check, near
 from leakguard.errors import ConfigError, UsageError
@@ -27,8 +27,7 @@ Reader = Callable[[str], bytes | None]
 """Path -> its bytes, or None where there is no such file (the hook reads the index instead of the disk)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PathSetting:
+class PathSetting(NamedTuple):
     """Paths that are not reported: whole (no rules named; such files aren't read) or for some rules."""
 
     patterns: tuple[str, ...]
@@ -43,8 +42,7 @@ class PathSetting:
     """It stands in a policy file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What every setting means; the defaults are those of the tool."""
 
     level: str = "balanced"

@@ -66,7 +66,7 @@ class CompiledRules:
         return (LAYOUT, self.digest, tuple(self.rows), tuple(self.gates), self.databases)
 
 
-_FIELDS = tuple(Rule.__slots__)
+_FIELDS = Rule._fields
 _PARTS_AT = _FIELDS.index("parts")
 _ROW = tuple(f for f in _FIELDS if f != "parts")
 _ID_AT, _ALIASES_AT = _ROW.index("id"), _ROW.index("aliases")

@@ -6,9 +6,26 @@ Everything is linear in the length of the value; the tables are `language` (froz
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache, lru_cache
 from math import log2
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+_Test = Callable[..., Any]
+
+
+def _late(method: str, pattern: Any, flags: int = 0) -> _Test:
+    """Return a pattern's method, compiled at its first call: a scan that finds nothing compiles nothing."""
+    bound: _Test | None = None
+
+    def test(*args: Any) -> Any:
+        nonlocal bound
+        if bound is None:
+            bound = getattr(re.compile(pattern, flags), method)
+        return bound(*args)
+
+    return test
+
 
 _CLIP = 256
 """Longer values are judged by their beginning."""
@@ -60,8 +77,8 @@ def randomness(text: str) -> float:
     return entropy(text) - expected_entropy(text)
 
 
-_HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z").match
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z").match
+_HEX = _late("match", r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
+_UUID = _late("match", r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 
 def is_hex(text: str) -> bool:
@@ -74,15 +91,16 @@ def is_uuid(text: str) -> bool:
     return bool(_UUID(text))
 
 
-_PLACEHOLDER_WORDS = re.compile(
+_PLACEHOLDER_WORDS = _late(
+    "search",
     r"example|sample|dummy|placeholder|change[_\- ]?(?:me|it|this)|replace|insert|fake|mock|redacted|removed|censored|masked|"
     r"your[_\-. ]?\w|my[_\-. ]?(?:secret|password|token|key|pass)|(?:^|[_\-. ])(?:some|any|the|a|an|foo|bar|baz|todo|tbd|xxx+|none|null|undefined|nil|test(?:ing)?)(?:$|[_\-. ])|"
     r"not[_\- ]?(?:set|real|a[_\- ])|(?:secret|password|token|key|value)[_\-. ]?here|goes[_\- ]?here|hidden|lorem|ipsum|deadbeef|cafebabe|"
     r"x{4,}|\*{3,}|\.{3,}|#{3,}|_{4,}|-{5,}|0{8,}|1{6,}|9{6,}",
     re.IGNORECASE,
-).search
-_ANGLE = re.compile(r"<[^<>]{1,80}>|\[[A-Za-z_ ]{2,40}\]|\{[A-Za-z_ ]{2,40}\}").search
-_MASKED = re.compile(r"[*•xX.#?]{5,}\Z").match
+)
+_ANGLE = _late("search", r"<[^<>]{1,80}>|\[[A-Za-z_ ]{2,40}\]|\{[A-Za-z_ ]{2,40}\}")
+_MASKED = _late("match", r"[*•xX.#?]{5,}\Z")
 
 
 def placeholder(text: str) -> str:
@@ -100,11 +118,12 @@ def placeholder(text: str) -> str:
     return ""
 
 
-_REFERENCE = re.compile(
+_REFERENCE = _late(
+    "search",
     r"\$\{|\$\(|\{\{|\}\}|<%|%\(|\$[A-Za-z_][A-Za-z0-9_]*\Z|%[A-Za-z_]+%\Z|%[sdv]|\{[A-Za-z0-9_.]*\}|#\{|@[A-Za-z]+@|"
     r"process\.env|os\.environ|getenv|ENV\[|secrets\.|vault:|arn:aws|ssm:|op://|\$[A-Z_]{3,}|!vault|!Ref|!Sub|env\.|env\(|"
     r"ENC\[|ENC\(|\{cipher\}|\{bcrypt\}|\$2[aby]\$|\$argon2|\$pbkdf2|pbkdf2_|sha256[:$]|sha512[:$]|\{SSHA\}|\$6\$|\$5\$|\$1\$",
-).search
+)
 
 
 def reference(text: str) -> bool:
@@ -156,7 +175,7 @@ def _tables() -> tuple[str, frozenset[str]]:
     return PAIRS, frozenset(WORDS.split())
 
 
-_LETTER_RUNS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_LETTER_RUNS = _late("findall", r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def letters_only(text: str) -> str:
@@ -172,7 +191,7 @@ def word_share(text: str) -> float:
     if not total:
         return 0.0
     covered = 0
-    for piece in _LETTER_RUNS.findall(text):
+    for piece in _LETTER_RUNS(text):
         low = piece.lower()
         if len(low) >= 3 and (low in words or (len(low) > 4 and (low[:-1] in words or low.rstrip("s") in words))):
             covered += len(low)
@@ -200,11 +219,12 @@ def language(text: str) -> float:
     return max(0.0, min(1.0, (points / n - 3.8) / 1.2))
 
 
-_PATH = re.compile(
+_PATH = _late(
+    "match",
     r"(?:[A-Za-z]:)?[\\/][\w.\-]+[\\/]|\.{1,2}/|~/|https?://|[\w.+\-]+@[\w\-]+\.[a-z]{2,6}\Z|v?\d+\.\d+(?:\.\d+)?(?:[\-+.]\w+)?\Z|"
     r"[\w\-]+\.(?:json|ya?ml|xml|txt|pem|key|crt|cer|p12|pfx|jks|py|js|ts|go|java|rb|php|html?|css|png|svg|conf|cfg|ini|properties|log|sh|md)\Z|"
     r"\d{4}-\d\d-\d\d|[\w\-]+(?:\.[\w\-]+)*\.(?:com|org|net|io|local|example|internal)\b",
-).match
+)
 
 
 def path_or_url(text: str) -> bool:
@@ -212,14 +232,15 @@ def path_or_url(text: str) -> bool:
     return bool(_PATH(text[:_CLIP]))
 
 
-_CODE = re.compile(
+_CODE = _late(
+    "match",
     r"[\w.\]]{1,80}\(|\)\Z|.{0,80}(?:::|->|=>|&&|\|\|)|[;{}]\Z|\w{1,40}\[[\w'\"]{0,40}\]|"
     r"(?:self|this|new|await|return|function|const|config|request|req|args|opts|options|params|props|data|ctx|settings|env)\b[.\[ ]|"
     r"(?i:true|false|none|null|nil|undefined|yes|no|on|off|required|optional|string|str|int|bool|boolean|bytes|object|any|void|char|byte|number|text|"
     r"password|passwd|secret|token|key|private|public|default|auto|enabled|disabled|hidden|basic|bearer|admin|root|user|username)\Z",
-).match
-_NAME = re.compile(r"[A-Za-z_$@][A-Za-z_.$\-]*\Z").match
-_JOINED = re.compile(r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]").search
+)
+_NAME = _late("match", r"[A-Za-z_$@][A-Za-z_.$\-]*\Z")
+_JOINED = _late("search", r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]")
 
 
 def code(text: str) -> bool:
@@ -248,14 +269,16 @@ def name_kind(name: str) -> str:
     return "strong" if _STRONG_NAME(name) else "weak"
 
 
-_STRONG_NAME = re.compile(
+_STRONG_NAME = _late(
+    "search",
     r"secret|private_?key|api_?key|access_?key|auth_?key|encryption_?key|signing_?key|account_?key|master_?key|service_?key|client_?key|license_?key|"
     r"(?:auth|access|api|bearer|refresh|session|bot|oauth|jwt|id|personal|deploy|csrf|user|admin)_?token|passphrase|credential|salt|pepper|nonce|hmac",
     re.IGNORECASE,
-).search
+)
 """Names that promise a secret."""
 
-_NOT_A_SECRET = re.compile(
+_NOT_A_SECRET = _late(
+    "search",
     r"(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
     r"ttl|timeout|count|index|column|class|mode|version|regex|pattern|provider|manager|handler|arn|hint|error|message|msg|title|text|help|description|desc|"
     r"placeholder|input|reset|strength|rules?|validator|algorithm|alg|hash|hashed|digest|fingerprint|checksum|expiry|expires?|expiration|lifetime|"
@@ -273,17 +296,19 @@ _NOT_A_SECRET = re.compile(
     r"keyboard|monkey|turkey|donkey|hockey|jockey|keyword|keynote|keyframe|keypress|keydown|keyup|keycode|keystroke|tokeniz|author(?!iz)|compass|bypass|"
     r"passenger|passage|passive|passing|passed|secretary|public_?key|pubkey|key_?pair|keyspace|keyset|token_?type|keyid|key_?id\b|credential_?type|tokens\b|keys\b",
     re.ASCII,
-).search
+)
 """Names that hold a secret's word and are something else."""
 
-OWN_LINE = re.compile(
-    rb'\{"v": 1, "rule": "[a-z0-9\-]{1,80}", "path": "[^"\r\n]{0,400}", (?:"name": "[0-9A-Za-z_.\-]{0,160}", )?"salt": "\Z'
-).search
+OWN_LINE = _late(
+    "search",
+    rb'\{"v": 1, "rule": "[a-z0-9\-]{1,80}", "path": "[^"\r\n]{0,400}", (?:"name": "[0-9A-Za-z_.\-]{0,160}", )?"salt": "\Z',
+)
 """What stands before the salt of a baseline line: that is public by design."""
 
-EXAMPLE = re.compile(
-    rb"example|e\.g\.|placeholder|dummy|fake|lorem|for instance|replace with|change me|changeme|your[ _-](?:own|api|secret|token|password)"
-).search
+EXAMPLE = _late(
+    "search",
+    rb"example|e\.g\.|placeholder|dummy|fake|lorem|for instance|replace with|change me|changeme|your[ _-](?:own|api|secret|token|password)",
+)
 
 _FILE_KINDS = {
     "config": "env ini cfg conf config properties yaml yml toml json xml tf tfvars hcl plist netrc npmrc pypirc dockercfg htpasswd pem key sh bash zsh fish ps1 bat cmd dockerfile gradle "
@@ -304,8 +329,9 @@ def file_kind(path: str) -> str:
     return _KIND_OF.get(ext if dot else name, "config")
 
 
-TEST_PLACE = re.compile(
+TEST_PLACE = _late(
+    "search",
     r"(?:^|[/_.\-])(?:tests?|testing|testdata|spec|specs|fixtures?|mocks?|__mocks__|examples?|samples?|demos?|docs?|e2e|stubs?|snapshots?|__snapshots__|testutil|unittests?)(?:$|[/_.\-])|"
     r"(?:Test|Tests|Spec|Mock|IT)\.\w+\Z|_test\.\w+\Z",
-).search
+)
 """Paths of tests and examples: they lower the severity of a finding, never its score."""

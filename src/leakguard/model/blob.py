@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
-class FileProvenance:
+class FileProvenance(NamedTuple):
     """A file of a folder scan, or a file named alone (then `root` is its folder)."""
 
     root: str
@@ -18,8 +16,7 @@ class FileProvenance:
     """`file`, or `link`: the target text of a symbolic link."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamProvenance:
+class StreamProvenance(NamedTuple):
     """Bytes that can't be read twice: standard input, a library call."""
 
     name: str
@@ -29,15 +26,14 @@ class StreamProvenance:
 Provenance: TypeAlias = FileProvenance | StreamProvenance
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """A run of bytes to scan: a whole small file or one chunk of a big one.
 
     Chunks overlap: a chunk owns the matches that begin at or after `own_start` and before `own_end` (offsets into
     `data`), so that each match is reported once, seen whole and with its context.
     """
 
-    data: bytes = field(repr=False)
+    data: bytes
     """UTF-8 or unknown bytes; text of other encodings arrives as UTF-8 with `encoding` set."""
     provenance: Provenance
     offset: int = 0
@@ -51,9 +47,11 @@ class Blob:
     encoding: str = ""
     """Empty for bytes as they are; else what was decoded (`utf-16-le`, ...)."""
 
+    def __repr__(self) -> str:
+        return f"<Blob {self.provenance} at {self.offset}, {len(self.data)} bytes>"
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+
+class Skipped(NamedTuple):
     """Something that was not scanned, walking the same pipe as a finding."""
 
     provenance: Provenance
@@ -63,12 +61,11 @@ class Skipped:
     """False: it should have been read and could not be, so the run is incomplete."""
     detail: str = ""
     """What the operating system said; no scanned bytes."""
-    count: int = 1
+    number: int = 1
     """How many things a collapsed entry stands for (an ignored folder is one)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(NamedTuple):
     """Answer of `Source.reopen` where the bytes can't be had again."""
 
     why: str

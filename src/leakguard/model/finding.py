@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from leakguard.model.blob import Provenance, Skipped
 from leakguard.model.rule import Rule
@@ -12,8 +12,7 @@ LEVELS = ("strict", "balanced", "all")
 VERDICTS = ("not_tried", "live", "live_restricted", "dead", "unknown", "unverifiable", "canary", "skipped_by_policy")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether the provider still accepts the credential."""
 
     state: str = "not_tried"
@@ -24,8 +23,7 @@ class Verdict:
 NOT_TRIED = Verdict()
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One term of a score."""
 
     term: str
@@ -36,8 +34,7 @@ class Reason:
     """Words for people; no scanned bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """How likely a match is a real credential."""
 
     value: float
@@ -45,8 +42,7 @@ class Score:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """An inline comment that asks not to report the line (`leakguard: allow[rule] reason="..." until=DATE`)."""
 
     tool: str
@@ -60,8 +56,7 @@ class Mark:
     """Line of the mark itself, from 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class FrameLine:
+class FrameLine(NamedTuple):
     """A source line for display, every candidate on it masked, control characters stripped, long lines windowed."""
 
     number: int
@@ -70,8 +65,7 @@ class FrameLine:
     """`(start, end, label)` in characters of `text`, end exclusive: what the finding's parts became; label is the part's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """One span where a part of a credential stands. Lines and columns from 1, in characters, end exclusive."""
 
     provenance: Provenance
@@ -87,34 +81,35 @@ class Place:
     encoding: str = ""
     name: str = ""
     """The key, variable or header that the value is assigned to, where there is one; no secret bytes."""
-    frame: tuple[FrameLine, ...] = field(default=(), repr=False)
+    frame: tuple[FrameLine, ...] = ()
     mark: Mark | None = None
     blob_id: str = ""
     """Set with a masked path: sha256 of the content's *location*, so that the place can still be told from others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A scored match in one place; `secret` is None on its way out of a worker process."""
 
     rule: Rule
-    secret: Secret | None = field(repr=False)
+    secret: Secret | None
     place: Place
     others: tuple[Place, ...]
     """Places of further parts (a key id), named by `part`."""
     score: Score
-    proof: bytes = field(default=b"", repr=False)
+    proof: bytes = b""
     """Hash of the value under a key of this run, to notice a file that changed between worker and parent."""
 
+    def __repr__(self) -> str:
+        return f"<Candidate {self.rule.id} {self.score.value:.2f} {self.place.provenance}:{self.place.start_line}>"
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+
+class Finding(NamedTuple):
     """One credential with all its places, in stable order."""
 
     id: str
     """16 hex digits: HMAC of the value under the id key; of several parts the hashed one."""
     rule: Rule
-    secret: Secret = field(repr=False)
+    secret: Secret
     places: tuple[Place, ...]
     score: Score
     severity: str
@@ -129,8 +124,7 @@ class Finding:
         return self.secret.redacted()
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(NamedTuple):
     """A finding (or some of its places) that is not reported, and why."""
 
     finding: Finding
@@ -142,8 +136,7 @@ class Suppressed:
     """The file or mark that says so, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """How much was read."""
 
     files: int = 0
@@ -155,8 +148,7 @@ class Coverage:
     engine: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """All that a reporter may say. Reporters never filter."""
 
     findings: tuple[Finding, ...]

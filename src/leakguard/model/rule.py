@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SEVERITIES = ("low", "medium", "high", "critical")
 """In rising order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A further part of a credential (a key id beside its secret), looked for near the part that is hashed."""
 
     name: str
@@ -23,8 +22,7 @@ class Part:
     """An identifier that may be shown whole (an access key id, a client id)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """How one type of credential is recognised. Patterns are regex sources over bytes, written in latin-1."""
 
     id: str
@@ -66,8 +64,7 @@ class Rule:
     aliases: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleDoc:
+class RuleDoc(NamedTuple):
     """What people read about a rule and what proves it; loaded on demand."""
 
     id: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.config import Config
 from leakguard.engine.fold import fold
@@ -14,20 +13,21 @@ from leakguard.model.finding import Candidate, Coverage, Report
 from leakguard.pipeline.masking import mask_places
 from leakguard.pipeline.workers import Tally, run
 from leakguard.ports import Source
-from leakguard.suppress.baseline import Baseline
 from leakguard.suppress.decide import decide
 from leakguard.suppress.identity import IdKey, finding_id
 
+if TYPE_CHECKING:
+    from leakguard.suppress.baseline import Baseline
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+
+class Setup(NamedTuple):
     """What a scan needs beside its source."""
 
     engine: Engine
     config: Config
     key: IdKey
-    today: date
-    """Decides which marks, baseline lines and settings have expired."""
+    today: str
+    """ISO date; decides which marks, baseline lines and settings have expired."""
     baseline: Baseline | None = None
     whole: bool = True
     """The scan covers all that the baseline speaks of, so lines that cover nothing may be reported as unused."""
@@ -67,6 +67,6 @@ def scan(
         id_scope=setup.key.scope,
         level=setup.config.level,
         rules_version=setup.rules_version,
-        notes=(*setup.config.notes, *decision.notes),
+        notes=(*setup.config.notes, *getattr(source, "notes", ()), *decision.notes),
     )
     return mask_places(report, setup.engine, setup.key.key)

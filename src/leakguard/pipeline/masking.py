@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from leakguard.engine.scan import Engine
 from leakguard.model.blob import FileProvenance, Provenance
@@ -21,11 +20,10 @@ def mask_places(report: Report, engine: Engine, key: bytes) -> Report:
     everywhere = [p.provenance for f in findings for p in f.places] + [s.provenance for s in report.skipped]
     if not any(masker.of(provenance)[1] for provenance in everywhere):
         return report
-    return replace(
-        report,
+    return report._replace(
         findings=tuple(map(masker.finding, report.findings)),
-        suppressed=tuple(replace(s, finding=masker.finding(s.finding)) for s in report.suppressed),
-        skipped=tuple(replace(s, provenance=masker.of(s.provenance)[0]) for s in report.skipped),
+        suppressed=tuple(s._replace(finding=masker.finding(s.finding)) for s in report.suppressed),
+        skipped=tuple(s._replace(provenance=masker.of(s.provenance)[0]) for s in report.skipped),
     )
 
 
@@ -56,12 +54,12 @@ class _Masker:
         text = shown.decode("utf-8", "surrogateescape")
         blob_id = blake2b(raw, key=self._key[:64], digest_size=8).hexdigest()
         return (
-            replace(provenance, path=text) if isinstance(provenance, FileProvenance) else replace(provenance, name=text)
+            provenance._replace(path=text) if isinstance(provenance, FileProvenance) else provenance._replace(name=text)
         ), blob_id
 
     def place(self, place: Place) -> Place:
         provenance, blob_id = self.of(place.provenance)
-        return replace(place, provenance=provenance, blob_id=blob_id) if blob_id else place
+        return place._replace(provenance=provenance, blob_id=blob_id) if blob_id else place
 
     def finding(self, finding: Finding) -> Finding:
-        return replace(finding, places=tuple(map(self.place, finding.places)))
+        return finding._replace(places=tuple(map(self.place, finding.places)))

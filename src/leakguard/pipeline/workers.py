@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from leakguard.engine.scan import Engine
 from leakguard.model.blob import Blob, Gone, Skipped
@@ -90,7 +90,7 @@ def strip(item: Item, proof_key: bytes) -> Item:
     """Take the secret out of a candidate that leaves a worker; a keyed hash remains to notice a file that changed."""
     if isinstance(item, Skipped) or item.secret is None:
         return item
-    return replace(item, secret=None, proof=_proof(item.secret.reveal(), proof_key))
+    return item._replace(secret=None, proof=_proof(item.secret.reveal(), proof_key))
 
 
 def _proof(value: bytes, key: bytes) -> bytes:
@@ -108,4 +108,4 @@ def _restore(candidate: Candidate, source: Source, proof_key: bytes) -> Item:
         return Skipped(candidate.place.provenance, "vanished", by_choice=False, detail=value.why)
     if _proof(value, proof_key) != candidate.proof:
         return Skipped(candidate.place.provenance, "changed", by_choice=False)
-    return replace(candidate, secret=cut(candidate.rule, value), proof=b"")
+    return candidate._replace(secret=cut(candidate.rule, value), proof=b"")

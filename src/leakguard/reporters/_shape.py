@@ -59,5 +59,5 @@ def skipped(s: Skipped) -> dict[str, Any]:
         "reason": s.reason,
         "by_choice": s.by_choice,
         "detail": clean(s.detail),
-        "count": s.count,
+        "count": s.number,
     }

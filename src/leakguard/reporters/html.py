@@ -62,8 +62,8 @@ def _header(report: Report, verdict: str, out: TextIO) -> None:
         f'<header class="{kind}"><p class="brand">LeakGuard {escape(report.version)}</p><h1>{escape(verdict)}</h1>\n'
         f"<p>{escape(roots_of(report) or 'standard input')}{started} · level {escape(report.level)} · {plural(c.rules, 'rule')}</p>\n"
     )
-    missed = sum(s.count for s in report.skipped if not s.by_choice)
-    chosen = sum(s.count for s in report.skipped if s.by_choice)
+    missed = sum(s.number for s in report.skipped if not s.by_choice)
+    chosen = sum(s.number for s in report.skipped if s.by_choice)
     total = max(1, c.files + missed + chosen)
     out.write(
         f'<div class="bar" role="img" aria-label="{c.files} scanned, {chosen} skipped by choice, {missed} not readable">'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as encoder
-from dataclasses import asdict
 from typing import TextIO
 
 from leakguard.model.finding import Report
@@ -33,7 +32,7 @@ def write(report: Report, out: TextIO, options: ReportOptions) -> None:  # noqa:
         "findings": [_shape.finding(f) for f in report.findings],
         "suppressed": [_shape.suppressed(s) for s in report.suppressed],
         "skipped": [_shape.skipped(s) for s in report.skipped],
-        "coverage": asdict(report.coverage),
+        "coverage": report.coverage._asdict(),
         "notes": [clean(note) for note in report.notes],
     }
     encoder.dump(document, out, ensure_ascii=False, indent=1)

@@ -171,7 +171,7 @@ def _skips(report: Report, paint: _Paint) -> Iterator[str]:
     chosen = Counter[str]()
     for skip in report.skipped:
         if skip.by_choice:
-            chosen[skip.reason] += skip.count
+            chosen[skip.reason] += skip.number
     if chosen:
         told = ", ".join(f"{n:,} {REASONS.get(reason, reason)}" for reason, n in sorted(chosen.items()))
         for line in _wrap("skipped: " + told, paint.width - 3):

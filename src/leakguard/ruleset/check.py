@@ -7,8 +7,8 @@ example, both prefilters agree, the Hyperscan gate compiles, and hostile input t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from leakguard.engine.checks import CHECKS
 from leakguard.engine.compiled import compile_rules
@@ -24,8 +24,7 @@ HOSTILE_SECONDS = 0.5
 """Most that one rule may take on one hostile input of 64 kB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """What a rule does not keep."""
 
     rule: str

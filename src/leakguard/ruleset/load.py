@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from leakguard.engine.checks import CHECKS, CHECKSUMS
 from leakguard.errors import RuleError
@@ -85,8 +84,7 @@ _SEPARATOR = (
 """What may stand between a vendor's name and the value: the rest of a name, an assignment, quotes, a call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """Rules with their documents, in file and rule order."""
 
     rules: tuple[Rule, ...]

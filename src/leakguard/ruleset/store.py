@@ -1,8 +1,10 @@
 """Keep the compiled set: built in milliseconds, loaded in less, safe against tampering and concurrent writers.
 
 A Hyperscan set is code in all but name: loading one that somebody else wrote is unsafe. So the folder and the file must
-belong to this user, be writable by nobody else and be no symbolic links; the content carries its own digest against
-torn writes; and what does not fit is built in memory again. Writers put a whole file in place by rename.
+belong to this user, be writable by nobody else and be no symbolic links; the content carries all it was made of, compared
+in full, and a checksum against torn writes; what does not fit is built in memory again. Writers put a whole file in place
+by rename. Rejected: a cryptographic digest beside it. Who can write the one can write the other, and loading OpenSSL costs
+more than reading the set.
 """
 
 from __future__ import annotations
@@ -27,41 +29,41 @@ def compiled(
     `rules_version` leaves out rules that came later. A cache that can't be read or written is never an error.
     """
     import marshal
+    from zlib import crc32
 
     files = rule_files([builtin_folder(), *paths])
-    digest = _digest(files, hyperscan=hyperscan, rules_version=rules_version)
+    about = _about(files, hyperscan=hyperscan, rules_version=rules_version)
+    name = f"{crc32(about):08x}"
     folder = _folder(environ)
-    path = os.path.join(folder, f"rules-{digest}.bin") if folder else ""
-    raw = _read(path) if path else None
+    path = os.path.join(folder, f"rules-{name}.bin") if folder else ""
+    raw = _read(path, about) if path else None
     if raw is not None:
         try:
-            kept = undump(marshal.loads(raw))  # noqa: S302 - `_read` proved owner, mode and digest
+            kept = undump(marshal.loads(raw))  # noqa: S302 - `_read` proved owner, mode and content
         except (ValueError, EOFError, TypeError, IndexError):
             kept = None
-        if kept is not None and kept.digest == digest:
+        if kept is not None:
             return kept
     from leakguard.ruleset.load import load
 
     rules = load(files).rules
     if rules_version is not None:
         rules = tuple(rule for rule in rules if rule.since <= rules_version)
-    built = compile_rules(rules, digest, hyperscan=hyperscan)
+    built = compile_rules(rules, name, hyperscan=hyperscan)
     if path:
-        _write(folder, path, marshal.dumps(built.dump()))
+        _write(folder, path, about, marshal.dumps(built.dump()))
     return built
 
 
-def _digest(files: Sequence[str], *, hyperscan: bool, rules_version: int | None) -> str:
-    """Digest of what the set depends on; files count by path, size and time of change, so that none has to be read."""
-    from hashlib import blake2b
-
+def _about(files: Sequence[str], *, hyperscan: bool, rules_version: int | None) -> bytes:
+    """Say what the set depends on; files count by path, size and times of change, so that none has to be read."""
     about = [__version__, str(LAYOUT), sys.implementation.cache_tag or "", str(rules_version)]
     if hyperscan:
         about += [_engine_version(), _cpu()]
     for path in files:
         status = os.stat(path)
         about.append(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}")
-    return blake2b("\n".join(about).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return "\n".join(about).encode("utf-8", "surrogateescape")
 
 
 def _engine_version() -> str:
@@ -97,8 +99,9 @@ def _safe(status: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-def _read(path: str) -> bytes | None:
-    from hashlib import sha256
+def _read(path: str, about: bytes) -> bytes | None:
+    """Return the kept set if the file is ours, whole, and was made of the same things (all of them are compared)."""
+    from zlib import crc32
 
     try:
         if not _safe(os.lstat(os.path.dirname(path))):
@@ -111,14 +114,19 @@ def _read(path: str) -> bytes | None:
             raw = f.read()
     except OSError:
         return None
-    body = raw[len(_MAGIC) + 32 :]
-    if not raw.startswith(_MAGIC) or sha256(body).digest() != raw[len(_MAGIC) : len(_MAGIC) + 32]:
+    head = _head(about)
+    body = raw[len(head) + 4 :]
+    if not raw.startswith(head) or crc32(body).to_bytes(4, "big") != raw[len(head) : len(head) + 4]:
         return None
     return body
 
 
-def _write(folder: str, path: str, body: bytes) -> None:
-    from hashlib import sha256
+def _head(about: bytes) -> bytes:
+    return _MAGIC + len(about).to_bytes(8, "big") + about
+
+
+def _write(folder: str, path: str, about: bytes, body: bytes) -> None:
+    from zlib import crc32
 
     part = f"{path}.{os.getpid()}.part"
     try:
@@ -127,7 +135,7 @@ def _write(folder: str, path: str, body: bytes) -> None:
             return
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
         with open(fd, "wb") as f:
-            f.write(_MAGIC + sha256(body).digest() + body)
+            f.write(_head(about) + crc32(body).to_bytes(4, "big") + body)
         os.replace(part, path)
         _forget_old(folder, path)
     except OSError:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from errno import ELOOP, ENXIO
 from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from leakguard.errors import SourceError, UsageError
 from leakguard.model.blob import Blob, FileProvenance, Gone, Skipped
@@ -36,8 +36,7 @@ _FLAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FileShard:
+class FileShard(NamedTuple):
     """Some files of one root: a picklable source."""
 
     root: str

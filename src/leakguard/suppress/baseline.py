@@ -43,9 +43,9 @@ class Line:
     """The line as it stands in the file; kept byte for byte."""
     number: int = field(default=0, compare=False)
 
-    def expired(self, today: date) -> bool:
+    def expired(self, today: str) -> bool:
         """Whether its last day is over."""
-        return bool(self.until) and self.until < today.isoformat()
+        return bool(self.until) and self.until < today
 
     def covers(self, finding: Finding) -> bool:
         """Whether it is about this finding's value (for a password: in one of its places)."""
@@ -135,11 +135,11 @@ class Baseline:
                 lines.append(parse(text, f"{where}:{number}", number))
         return cls(lines)
 
-    def covers(self, finding: Finding, today: date) -> Line | None:
+    def covers(self, finding: Finding, today: str) -> Line | None:
         """Return the line that covers a finding's value: lines of its path and rule are asked first."""
         return next((line for line in self._asked(finding) if not line.expired(today) and line.covers(finding)), None)
 
-    def covers_place(self, finding: Finding, place: Place, today: date) -> Line | None:
+    def covers_place(self, finding: Finding, place: Place, today: str) -> Line | None:
         """Return the line that covers one place of a password."""
         return next((line for line in self._asked(finding) if not line.expired(today) and line.covers_place(finding, place)), None)
 
@@ -199,7 +199,7 @@ def create(findings: Iterable[Finding], *, reason: str = "", token_bytes: Callab
 def update(
     baseline: Baseline,
     findings: Iterable[Finding],
-    today: date,
+    today: str,
     *,
     reason: str = "",
     token_bytes: Callable[[int], bytes] = os.urandom,

@@ -7,21 +7,18 @@ again and a note says so. Decisions are made place by place; a finding stays ope
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.config import Config, PathSetting
 from leakguard.model.blob import FileProvenance
 from leakguard.model.finding import Finding, Mark, Place, Suppressed
-from leakguard.suppress.baseline import Baseline
 
 if TYPE_CHECKING:
     from leakguard.config.paths import PathMatcher
+    from leakguard.suppress.baseline import Baseline
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What came of it."""
 
     open: tuple[Finding, ...]
@@ -33,7 +30,7 @@ _Why = tuple[str, str, str, str]
 """by, reason, until, where."""
 
 
-def decide(findings: Sequence[Finding], config: Config, baseline: Baseline | None, today: date, *, whole: bool = True) -> Decision:
+def decide(findings: Sequence[Finding], config: Config, baseline: Baseline | None, today: str, *, whole: bool = True) -> Decision:
     """Sort findings into open and suppressed. `whole`: the scan covers all that the baseline speaks of."""
     notes: list[str] = []
     settings = [s for s in config.paths if _in_force(s, today, notes) and s.rules]
@@ -52,16 +49,16 @@ def decide(findings: Sequence[Finding], config: Config, baseline: Baseline | Non
                 why.setdefault(reason, []).append(place)
         if left and baseline is not None:
             left = _by_baseline(finding, left, baseline, today, why, used)
-        suppressed += [Suppressed(replace(finding, places=tuple(places)), *reason) for reason, places in why.items()]
+        suppressed += [Suppressed(finding._replace(places=tuple(places)), *reason) for reason, places in why.items()]
         if any(p.part == finding.rule.part for p in left):
-            opened.append(replace(finding, places=tuple(left)))
+            opened.append(finding._replace(places=tuple(left)))
     if baseline is not None:
         notes += _about(baseline, used, today, whole=whole)
     return Decision(tuple(opened), tuple(suppressed), tuple(dict.fromkeys(notes)))
 
 
-def _in_force(setting: PathSetting, today: date, notes: list[str]) -> bool:
-    if setting.until and setting.until < today.isoformat():
+def _in_force(setting: PathSetting, today: str, notes: list[str]) -> bool:
+    if setting.until and setting.until < today:
         notes.append(
             f"{setting.where}: the setting for {', '.join(setting.patterns)} ended on {setting.until} and does not count any more"
         )
@@ -82,14 +79,14 @@ def _by_path(finding: Finding, place: Place, matcher: PathMatcher | None) -> _Wh
     return ("path", setting.reason, setting.until, setting.where) if setting else None
 
 
-def _by_mark(finding: Finding, place: Place, config: Config, today: date, notes: list[str]) -> _Why | None:
+def _by_mark(finding: Finding, place: Place, config: Config, today: str, notes: list[str]) -> _Why | None:
     mark = place.mark
     if mark is None or not isinstance(place.provenance, FileProvenance) or not config.inline_marks:
         return None
     where = f"{place.provenance.path}:{mark.line or place.start_line}"
     if mark.rules and not {finding.rule.id, *finding.rule.aliases} & set(mark.rules):
         return None
-    if mark.until and mark.until < today.isoformat():
+    if mark.until and mark.until < today:
         notes.append(f"{where}: the inline mark ended on {mark.until} and does not count any more")
         return None
     if config.strict_inline and not (mark.rules and mark.reason):
@@ -103,7 +100,7 @@ def _told(mark: Mark) -> str:
 
 
 def _by_baseline(
-    finding: Finding, left: list[Place], baseline: Baseline, today: date, why: dict[_Why, list[Place]], used: set[int]
+    finding: Finding, left: list[Place], baseline: Baseline, today: str, why: dict[_Why, list[Place]], used: set[int]
 ) -> list[Place]:
     if not finding.secret.password:
         line = baseline.covers(finding, today)
@@ -123,7 +120,7 @@ def _by_baseline(
     return rest
 
 
-def _about(baseline: Baseline, used: set[int], today: date, *, whole: bool) -> list[str]:
+def _about(baseline: Baseline, used: set[int], today: str, *, whole: bool) -> list[str]:
     notes = []
     expired = [line for line in baseline.lines if line.expired(today)]
     if expired:

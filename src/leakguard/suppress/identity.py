@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from leakguard.config import user_folder
 from leakguard.errors import ConfigError
@@ -18,11 +18,10 @@ _LENGTH = 32
 _LEAST = 16
 
 
-@dataclass(frozen=True, slots=True)
-class IdKey:
+class IdKey(NamedTuple):
     """A key and who shares it."""
 
-    key: bytes = field(repr=False)
+    key: bytes
     scope: str
     """`team`, `repository`, `user`, or `run`: nobody can compute these ids again."""
 
