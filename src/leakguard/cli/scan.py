@@ -139,11 +139,10 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
             source, setup, roots=[] if stdin else [os.path.abspath(t) for t in targets], clock=time.monotonic, seen=progress.seen
         )
     report = report._replace(started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    if not stdin:
+    if report.findings and not stdin:
         from leakguard.suppress import lastrun
 
-        if report.findings:
-            lastrun.save(report, os.getcwd(), os.environ)
+        lastrun.save(report, os.getcwd(), os.environ)
     return report, config
 
 
