@@ -68,6 +68,29 @@ def scan(source: Source, config: Config | None = None, *, roots: Sequence[str] =
     return run(source, setup, roots=roots, clock=time.monotonic)
 
 
+def rules_version() -> int:
+    """Return the number of the built-in rule set."""
+    from leakguard.ruleset.files import RULES_VERSION
+
+    return RULES_VERSION
+
+
+def unknown_rules(config: Config, engine: Engine) -> tuple[str, ...]:
+    """Return a line for each rule that a setting names and nobody knows.
+
+    Raises:
+        UsageError: one was typed on the command line.
+    """
+    if not (config.disabled_rules or config.only_rules or config.severity or config.paths):
+        return ()
+    known = frozenset(name for i in range(len(engine.rules)) for name in engine.rules.names(i))
+    lines = config.unknown_rules(known)
+    for line in lines:
+        if line.startswith("command line"):
+            raise UsageError(line.partition(": ")[2], hint="leakguard rules list shows them all")
+    return lines
+
+
 def today() -> str:
     """Return the day (UTC, ISO) that decides what has expired."""
     return time.strftime("%Y-%m-%d", time.gmtime())
@@ -99,6 +122,9 @@ def build_engine(config: Config, environ: Mapping[str, str], *, level: str = "")
     Raises:
         UsageError: Hyperscan is asked for and not installed.
     """
+    if config.rules_version is not None and config.rules_version > rules_version():
+        msg = f"rules version {config.rules_version} is not there yet: this LeakGuard has {rules_version()}"
+        raise UsageError(msg, hint="upgrade LeakGuard, or pin a lower version")
     usable = config.engine != "portable" and has_hyperscan()
     if config.engine == "hyperscan" and not usable:
         raise UsageError("Hyperscan is not installed here", hint="use --engine portable, which finds the same")
@@ -134,9 +160,11 @@ __all__ = [
     "has_hyperscan",
     "load_baseline",
     "load_config",
+    "rules_version",
     "scan",
     "scan_bytes",
     "scan_path",
     "scan_text",
     "today",
+    "unknown_rules",
 ]

@@ -49,7 +49,7 @@ def list_(paths: tuple[str, ...], form: str, provider: str | None, kind: str | N
     if form == "json":
         import json
 
-        from leakguard.ruleset.load import RULES_VERSION
+        from leakguard.ruleset.files import RULES_VERSION
 
         json.dump(
             {"rules_version": RULES_VERSION, "rules": [_row(rule, doc) for rule, doc in rows]},

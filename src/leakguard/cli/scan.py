@@ -123,6 +123,7 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
     if view["no_baseline"]:
         config = config._replace(baseline="")
     engine = api.build_engine(config, os.environ)
+    config = config._replace(notes=(*config.notes, *api.unknown_rules(config, engine)))
     baseline = api.load_baseline(config)
     setup = Setup(
         engine,
@@ -132,6 +133,7 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
         baseline,
         whole=_whole(targets, config),
         forks=_may_fork(),
+        rules_version=config.rules_version or api.rules_version(),
     )
     with Progress() as progress:
         source = _source(targets, config, view["stdin_name"], setup.today)
@@ -139,11 +141,36 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
             source, setup, roots=[] if stdin else [os.path.abspath(t) for t in targets], clock=time.monotonic, seen=progress.seen
         )
     report = report._replace(started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    if config.warn_new_rules and config.rules_version is not None and not stdin:
+        report = report._replace(notes=(*report.notes, *_newer(targets, config, setup)))
     if report.findings and not stdin:
         from leakguard.suppress import lastrun
 
         lastrun.save(report, os.getcwd(), os.environ)
     return report, config
+
+
+def _newer(targets: list[str], config: Any, setup: Any) -> list[str]:
+    """Say what rules that came after the pinned version find; they never fail a run."""
+    import time
+
+    from leakguard import api
+    from leakguard.pipeline import scan
+
+    engine = api.build_engine(config._replace(rules_version=None), os.environ)
+    pinned = config.rules_version
+    newer = [engine.rules.rule(i).id for i in range(len(engine.rules)) if engine.rules.rule(i).since > pinned]
+    if not newer:
+        return [f"no rules are newer than version {pinned}"]
+    only = config._replace(rules_version=None, only_rules=tuple(newer), jobs=1)
+    engine = api.build_engine(only, os.environ)
+    report = scan(
+        _source(targets, config, None, setup.today), setup._replace(engine=engine, config=only, forks=False), clock=time.monotonic
+    )
+    told = [
+        f"newer rules than version {pinned} find {len(report.findings)} more: take them with --rules-version {api.rules_version()}"
+    ]
+    return told + [f"newer rule {f.rule.id}: {f.preview} in {len(f.places)} places" for f in report.findings[:10]]
 
 
 def _source(targets: list[str], config: Any, stdin_name: str | None, today: Any) -> Any:

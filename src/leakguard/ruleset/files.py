@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from leakguard.errors import RuleError
 
+RULES_VERSION = 1
+"""Number of the built-in set; a rule says in `since` which one brought it."""
+
 
 def builtin_folder() -> str:
     """Return the folder of the built-in rules: inside the wheel, else the checkout's `rules/`."""

@@ -18,9 +18,6 @@ from leakguard.model.rule import SEVERITIES, Part, Rule, RuleDoc
 from leakguard.ruleset import templates as t
 from leakguard.ruleset.files import rule_files
 
-RULES_VERSION = 1
-"""Number of the built-in set; a rule says in `since` which one brought it."""
-
 KINDS = frozenset(
     [
         "api_key",

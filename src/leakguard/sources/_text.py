@@ -56,6 +56,9 @@ def sniff(head: bytes, whole: bool) -> str:
     whole = whole and len(head) <= HEAD
     head = head[:HEAD]
     marked = _marked(head)
+    if marked.startswith(("utf-16", "utf-32")) and 0 not in head:
+        # not one ASCII character as that encoding writes it: a secret could only stand in the bytes as they are
+        return ""
     if marked or 0 not in head:
         return marked
     if head.startswith(_MAGIC) or head[257:262] == b"ustar":
