@@ -232,12 +232,25 @@ def _shape(e: dict[str, Any], where: str) -> _Shape:
     if "keywords" in e and "value" in e:
         return _keyword(e, where)
     if "pattern" in e and "anchors" in e:
-        re.compile(e["pattern"]) if not e.get("generic") else None
+        _compiles(e["pattern"], where)
         anchors = tuple(dict.fromkeys(a.lower() for a in e["anchors"]))
         gate = ((e["gate"], 0),) if "gate" in e else tuple(("(?i)" + re.escape(a), len(a)) for a in anchors)
         return "generic" if e.get("generic") else "pattern", e["pattern"], anchors, gate, 512, 0, e.get("template", "")
     msg = f"{where}: needs 'format', 'keywords' with 'value', or 'pattern' with 'anchors'"
     raise RuleError(msg, hint="docs/rules.md describes the three shapes")
+
+
+def _compiles(pattern: str, where: str) -> None:
+    import regex
+
+    try:
+        names = regex.compile(pattern.encode("latin-1")).groupindex
+    except (regex.error, UnicodeEncodeError) as e:
+        msg = f"{where}: bad pattern: {e}"
+        raise RuleError(msg, hint="mend the regular expression; it is one over bytes") from None
+    if "secret" not in names:
+        msg = f"{where}: the pattern has no group `secret`"
+        raise RuleError(msg, hint="write (?P<secret>...) round the value")
 
 
 def _format(template: str, where: str) -> _Shape:

@@ -24,6 +24,8 @@ _MAGIC = (
 _CONTROLS = bytes(set(range(1, 32)) - set(b"\b\t\n\v\f\r\x1b")) + b"\x7f"
 """Control characters that text does not hold; NUL is counted by itself."""
 
+_ASCII = bytes(range(32, 127)) + b"\t\n\r"
+
 _PART_CONTROLS = 50
 """Text with NULs: at most one other control character in so many bytes."""
 _PART_NULS = 4
@@ -56,8 +58,8 @@ def sniff(head: bytes, whole: bool) -> str:
     whole = whole and len(head) <= HEAD
     head = head[:HEAD]
     marked = _marked(head)
-    if marked.startswith(("utf-16", "utf-32")) and 0 not in head:
-        # not one ASCII character as that encoding writes it: a secret could only stand in the bytes as they are
+    if marked.startswith(("utf-16", "utf-32")) and 0 not in head and len(head.translate(None, _ASCII)) * 5 < len(head):
+        # the BOM lies: not one ASCII character as that encoding writes it, but ASCII bytes throughout
         return ""
     if marked or 0 not in head:
         return marked
