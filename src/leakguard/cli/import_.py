@@ -55,7 +55,7 @@ def _pieces(tool: str, done: object) -> list[tuple[str, str]]:
         out.append((path, done.rules))
         settings.append(f'rule_paths = ["{path}"]\n')
     settings += [
-        f"\n[[paths]]\npatterns = [{string(pattern)}]\nreason = {string(reason)}\n" for pattern, reason in dict.fromkeys(done.paths)
+        f"\n[[path]]\npatterns = [{string(pattern)}]\nreason = {string(reason)}\n" for pattern, reason in dict.fromkeys(done.paths)
     ]
     if settings:
         out.append((".leakguard.toml", "".join(settings)))

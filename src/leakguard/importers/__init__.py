@@ -32,7 +32,7 @@ class Conversion(NamedTuple):
     rules: str = ""
     """TOML for `.leakguard/rules/imported-<tool>.toml`; empty where there are no rules."""
     paths: tuple[tuple[str, str], ...] = ()
-    """`(gitignore-style pattern, reason)` for `[[paths]]`."""
+    """`(gitignore-style pattern, reason)` for `[[path]]`."""
     baseline: tuple[str, ...] = ()
     """Lines for `.leakguard/baseline.jsonl`."""
 

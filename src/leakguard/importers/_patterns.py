@@ -77,11 +77,16 @@ def anchors(keywords: list[str], pattern: str) -> list[str]:
     given = [k.lower() for k in keywords if len(k) >= 3]
     if given:
         return given
-    plain = re.sub(
-        r"\(\?[a-zA-Z]+\)|\\[bBAzZdDwWsS]|\[[^\]]*\](?:\{[\d,]*\}|[*+?])?|\([^)]*\)(?:\{[\d,]*\}|[*+?])?|.[*?]|.\{[\d,]*\}",
-        "\0",
-        pattern,
-    )
+    plain = re.sub(r"\(\?[a-zA-Z]+\)|\\[bBAzZdDwWsSGQE]|\[[^\]]*\](?:\{[\d,]*\}|[*+?])?", "\0", pattern)
+    while True:
+        # from the inside out: an optional or alternative group holds no literal that every match has
+        flat = re.sub(
+            r"\((?:\?(?:P?<\w+>|[a-zA-Z]*:))?([^()]*)\)(\{[\d,]*\}|[*+?])?", lambda m: "\0" if m[2] or "|" in m[1] else m[1], plain
+        )
+        if flat == plain:
+            break
+        plain = flat
+    plain = re.sub(r"\(\?[^()]*\)|.[*?]|.\{[\d,]*\}", "\0", plain)
     if "|" in plain:
         return []
     runs = [run.replace("\\", "") for run in re.findall(r"(?:[A-Za-z0-9_:/.@=\- ]|\\[.\-/_+])+", plain)]
@@ -107,7 +112,7 @@ def glob(pattern: str) -> str:
         text = "/" + text.lstrip("/")
     elif not start:
         text = text.lstrip("\x01").lstrip("/")
-        text = ("**/" + text) if "/" in text.rstrip("/\x01") else text
+        text = ("**/" + text) if "/" in text.rstrip("/\x01") else text if text.endswith("/") else "*" + text
     if text.endswith("\x01"):
         text = text.rstrip("\x01")
         text = text if text.endswith("/") else text + "*"

@@ -96,7 +96,7 @@ def _allowlist(allow: dict[str, Any], where: str, entries: list[Entry], globs: l
             globs.append((found, reason))
             entries.append(Entry(f"path {pattern}", where, converted=True, note=f"as {found}"))
         else:
-            note = "it holds for one rule only: write [[paths]] with rules" if found else "no gitignore pattern says the same"
+            note = "it holds for one rule only: write [[path]] with rules" if found else "no gitignore pattern says the same"
             entries.append(Entry(f"path {pattern}", where, converted=False, note=note))
     for kind, why in (
         ("regexes", "values are allowed one by one: leakguard allow"),

@@ -76,7 +76,7 @@ def _usable(key: bytes, where: str) -> bytes:
 def _read(path: str, *, strict: bool) -> bytes | None:
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as e:
         if not strict:
