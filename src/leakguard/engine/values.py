@@ -293,7 +293,7 @@ _NOT_A_SECRET = _late(
     r"^(?:public|primary|foreign|partition|sort|cache|row|hot|shortcut|index|unique|composite|natural|surrogate|map|dict|hash|object|lookup|group|order|"
     r"translation|i18n|message|locale|label|config|setting|option|property|attr|field|column|header|json|yaml|xml|test|next|prev|first|last|old|new|left|right|up|down|min|max)[_\-.]?key|"
     r"^(?:is|has|use|show|hide|should|can|num|max|min|forgot|reset|change|confirm|validate|verify|check|enable|disable|require|invalid|missing|wrong|incorrect|without)(?:[_\-]|(?=[A-Z]))|"
-    r"keyboard|monkey|turkey|donkey|hockey|jockey|keyword|keynote|keyframe|keypress|keydown|keyup|keycode|keystroke|tokeniz|author(?!iz)|compass|bypass|"
+    r"(?:^|[_\-.])hash(?:ed)?[_\-.]|(?:^|[a-z])Hash(?:ed)?[A-Z]|keyboard|monkey|turkey|donkey|hockey|jockey|keyword|keynote|keyframe|keypress|keydown|keyup|keycode|keystroke|tokeniz|author(?!iz)|compass|bypass|"
     r"passenger|passage|passive|passing|passed|secretary|public_?key|pubkey|key_?pair|keyspace|keyset|token_?type|keyid|key_?id\b|credential_?type|tokens\b|keys\b",
     re.ASCII,
 )
@@ -301,7 +301,7 @@ _NOT_A_SECRET = _late(
 
 OWN_LINE = _late(
     "search",
-    rb'\{"v": 1, "rule": "[a-z0-9\-]{1,80}", "path": "[^"\r\n]{0,400}", (?:"name": "[0-9A-Za-z_.\-]{0,160}", )?"salt": "\Z',
+    rb'\{"v": 1, "rule": "[a-z0-9\-]{1,80}", "path": "[^"\r\n]{0,400}", (?:"name": "[0-9A-Za-z_.\-]{0,160}", )?"salt": "\Z|"foreign": "foreign:[a-z\-]{1,20}:\Z',
 )
 """What stands before the salt of a baseline line: that is public by design."""
 
