@@ -44,15 +44,21 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None})
+_HELP = """Find leaked machine credentials; nothing secret is ever printed.
+
+\b
+Exit codes:
+  0  clean                    4    a required verification is missing
+  1  findings                 70   a bug of ours
+  2  usage or settings        130  interrupted
+  3  incomplete: something could not be read
+"""
+
+
+@click.group(cls=LazyGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None})
 @click.version_option(__version__, "-V", "--version", prog_name="leakguard", message="%(prog)s %(version)s")
 def group() -> None:
-    r"""Find leaked machine credentials; nothing secret is ever printed.
-
-    \b
-    Exit codes: 0 clean · 1 findings · 2 usage or settings · 3 incomplete (something could not be read)
-                4 verification missing · 70 a bug of ours · 130 interrupted
-    """
+    """Run one of the commands."""
 
 
 def main(args: list[str] | None = None) -> NoReturn:

@@ -91,12 +91,17 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
         for expression, width in rule.gates:
             gates.setdefault((expression, width, scope), []).append(index)
     table = tuple((expression, width, tuple(indices), scope) for (expression, width, scope), indices in gates.items())
-    databases = {}
+    compiled = CompiledRules(tuple(rows), table, {}, digest)
     if hyperscan:
-        from leakguard.engine.prefilter import build
+        add_databases(compiled)
+    return compiled
 
-        for scope in ("any", "config"):
-            ids = [i for i, gate in enumerate(table) if gate[3] == scope]
-            if ids:
-                databases[scope] = build([table[i][0] for i in ids], ids)
-    return CompiledRules(tuple(rows), table, databases, digest)
+
+def add_databases(compiled: CompiledRules) -> None:
+    """Build the Hyperscan sets."""
+    from leakguard.engine.prefilter import build
+
+    for scope in ("any", "config"):
+        ids = [i for i, gate in enumerate(compiled.gates) if gate[3] == scope]
+        if ids:
+            compiled.databases[scope] = build([compiled.gates[i][0] for i in ids], ids)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from leakguard._version import __version__
-from leakguard.engine.compiled import LAYOUT, CompiledRules, compile_rules, undump
+from leakguard.engine.compiled import LAYOUT, CompiledRules, add_databases, compile_rules, undump
 from leakguard.ruleset.files import builtin_folder, rule_files
 
 _MAGIC = b"LeakGuard rules\n"
@@ -44,15 +44,28 @@ def compiled(
             kept = None
         if kept is not None:
             return kept
+    built = _build(files, name, indexed=not paths and rules_version is None, rules_version=rules_version)
+    if hyperscan:
+        add_databases(built)
+    if path:
+        _write(folder, path, about, marshal.dumps(built.dump()))
+    return built
+
+
+def _build(files: Sequence[str], name: str, *, indexed: bool, rules_version: int | None) -> CompiledRules:
+    """Read the wheel's index of its own rules, or parse the rule files."""
+    from leakguard.ruleset import index
+
+    known = index.read(files) if indexed else None
+    if known is not None:
+        known.digest = name
+        return known
     from leakguard.ruleset.load import load
 
     rules = load(files).rules
     if rules_version is not None:
         rules = tuple(rule for rule in rules if rule.since <= rules_version)
-    built = compile_rules(rules, name, hyperscan=hyperscan)
-    if path:
-        _write(folder, path, about, marshal.dumps(built.dump()))
-    return built
+    return compile_rules(rules, name, hyperscan=False)
 
 
 def _about(files: Sequence[str], *, hyperscan: bool, rules_version: int | None) -> bytes:
