@@ -26,7 +26,9 @@ class Pair(NamedTuple):
 def wall(command: Sequence[str], env: dict[str, str] | None = None) -> float:
     """Run a command and return its wall time in seconds; findings (exit code 1 and up) are no error, a crash is."""
     begin = time.perf_counter()
-    done = subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False
+    )
     took = time.perf_counter() - begin
     if done.returncode < 0 or done.returncode in {2, 70, 126, 127}:
         raise SystemExit(f"{command[0]} ended with {done.returncode}: {' '.join(command)}")
@@ -34,7 +36,12 @@ def wall(command: Sequence[str], env: dict[str, str] | None = None) -> float:
 
 
 def pairs(
-    ours: Sequence[str], peer: Sequence[str], rounds: int, *, before: Callable[[], dict[str, str] | None] = lambda: None, warm: bool = True
+    ours: Sequence[str],
+    peer: Sequence[str],
+    rounds: int,
+    *,
+    before: Callable[[], dict[str, str] | None] = lambda: None,
+    warm: bool = True,
 ) -> Pair:
     """Run both in turn; `before` prepares each run (an empty cache) and returns its environment."""
     if warm:

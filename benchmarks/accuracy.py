@@ -25,7 +25,20 @@ from leakguard.model.finding import LEVELS
 def places(leakguard: str, folder: Path, level: str, engine: str, out: Path) -> tuple[set[tuple[object, ...]], float]:
     """Scan a folder; write the places as the scorers read them and return them with the seconds it took."""
     begin = time.perf_counter()
-    command = [leakguard, "scan", "--no-ignore", "--level", level, "--engine", engine, "-f", "jsonl", "-o", str(out) + ".findings", str(folder)]
+    command = [
+        leakguard,
+        "scan",
+        "--no-ignore",
+        "--level",
+        level,
+        "--engine",
+        engine,
+        "-f",
+        "jsonl",
+        "-o",
+        str(out) + ".findings",
+        str(folder),
+    ]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     took = time.perf_counter() - begin
     if done.returncode not in {0, 1}:
@@ -49,7 +62,10 @@ def main() -> int:
     args = parser.parse_args()
     where = os.environ.get("LEAKGUARD_BENCH_DATA")
     if not where or not Path(where, "creddata-dev.tar.xz").exists():
-        print("accuracy: set LEAKGUARD_BENCH_DATA to the folder that holds creddata-dev.tar.xz and peer-cases-dev.jsonl.xz", file=sys.stderr)
+        print(
+            "accuracy: set LEAKGUARD_BENCH_DATA to the folder that holds creddata-dev.tar.xz and peer-cases-dev.jsonl.xz",
+            file=sys.stderr,
+        )
         return 3
     data = Path(where)
     differ = 0
@@ -67,11 +83,26 @@ def main() -> int:
                 fast, seconds = places(args.leakguard, folder, level, "hyperscan", work / "fast")
                 slow, _ = places(args.leakguard, folder, level, "portable", work / "slow")
                 differ += len(fast ^ slow)
-                print(f"== {name}, --level {level}: {len(fast)} places in {seconds:.1f} s; the portable engine differs in {len(fast ^ slow)}")
+                print(
+                    f"== {name}, --level {level}: {len(fast)} places in {seconds:.1f} s; the portable engine differs in {len(fast ^ slow)}"
+                )
                 if name == "CredData":
-                    command = [sys.executable, str(data / "score_creddata.py"), str(work / "labels.csv"), str(work / "fast"), "--by", args.by]
+                    command = [
+                        sys.executable,
+                        str(data / "score_creddata.py"),
+                        str(work / "labels.csv"),
+                        str(work / "fast"),
+                        "--by",
+                        args.by,
+                    ]
                 else:
-                    command = [*scorer, "score", str(cases), str(work / "fast"), *(["--misses", args.misses] if args.misses else [])]
+                    command = [
+                        *scorer,
+                        "score",
+                        str(cases),
+                        str(work / "fast"),
+                        *(["--misses", args.misses] if args.misses else []),
+                    ]
                 subprocess.run(command, check=True)
     return 1 if differ else 0
 

@@ -20,7 +20,6 @@ from random import Random
 from statistics import median
 
 from _measure import pairs, peak, show, wall
-
 from leakguard.ruleset import templates
 from leakguard.ruleset.files import builtin_folder, rule_files
 from leakguard.ruleset.load import load
@@ -91,7 +90,9 @@ def main() -> int:
     parser.add_argument("--cold", type=int, default=3)
     parser.add_argument("--packages", type=Path)
     args = parser.parse_args()
-    quiet = subprocess.run([args.leakguard, "scan", "--no-ignore", "-q", str(args.tree)], capture_output=True, text=True, check=False)
+    quiet = subprocess.run(
+        [args.leakguard, "scan", "--no-ignore", "-q", str(args.tree)], capture_output=True, text=True, check=False
+    )
     print(f"unplanted: {len(quiet.stdout.splitlines())} findings, exit {quiet.returncode}")
     print(quiet.stdout, end="")
     with tempfile.TemporaryDirectory() as scratch:
@@ -123,15 +124,17 @@ def main() -> int:
         one = Path(scratch, "one.py")
         one.write_text("import os\n\nprint(os.getcwd())\n" * 20)
         one_peer = [args.kingfisher, "scan", *flags, str(one)]
-        show("one file, cold interpreter", pairs([args.leakguard, "scan", "-q", str(one)], one_peer, args.rounds, before=lambda: env))
+        show(
+            "one file, cold interpreter", pairs([args.leakguard, "scan", "-q", str(one)], one_peer, args.rounds, before=lambda: env)
+        )
         if args.packages:
             found = sorted(p for p in args.packages.iterdir() if p.is_dir())
-            figures = [
-                pairs([*ours[:-1], str(p)], [*peer[:-1], str(p)], 1, before=lambda: env, warm=False) for p in found
-            ]
+            figures = [pairs([*ours[:-1], str(p)], [*peer[:-1], str(p)], 1, before=lambda: env, warm=False) for p in found]
             ratio = median(f.ratio for f in figures)
             total = sum(f.ours for f in figures) / sum(f.peer for f in figures)
-            print(f"{len(found)} packages: median ratio {ratio:.3f}, ratio of the sums {total:.3f}, worst {max(f.ratio for f in figures):.3f}")
+            print(
+                f"{len(found)} packages: median ratio {ratio:.3f}, ratio of the sums {total:.3f}, worst {max(f.ratio for f in figures):.3f}"
+            )
     return 1 if lost else 0
 
 

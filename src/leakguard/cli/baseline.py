@@ -29,6 +29,7 @@ def _scan(path: str, file: str | None, level: str | None) -> tuple[Any, Any, str
     """Scan without a baseline; return report, settings and the baseline's path."""
     from leakguard import api
     from leakguard.config import load
+    from leakguard.pipeline import setup as prepare
     from leakguard.sources.files import FilesSource
     from leakguard.suppress.identity import id_key
 
@@ -36,7 +37,9 @@ def _scan(path: str, file: str | None, level: str | None) -> tuple[Any, Any, str
     if not config.baseline:
         raise UsageError("no baseline applies here (--trusted-config)", hint="name one with --baseline")
     id_key(os.environ, config.top or None, create=True)
-    source = FilesSource([path], ignore=config.ignore, max_size=config.max_size or None, exclude=api.excluders(config, api.today()))
+    source = FilesSource(
+        [path], ignore=config.ignore, max_size=config.max_size or None, exclude=prepare.excluders(config, prepare.today())
+    )
     return api.scan(source, config._replace(baseline=""), roots=[os.path.abspath(path)]), config, config.baseline
 
 
@@ -86,12 +89,12 @@ def create(path: str, file: str | None, level: str | None, reason: str, *, force
 @click.option("--reason", default="", help="Written to every new line.")
 def update(path: str, file: str | None, level: str | None, reason: str) -> int:
     """Add what is found now and not covered yet; every other line stays as it is."""
-    from leakguard import api
+    from leakguard.pipeline import setup as prepare
     from leakguard.suppress import baseline
 
     report, _config, target = _scan(path, file, level)
     old = _stored(target)
-    lines = baseline.update(old, report.findings, api.today(), reason=reason)
+    lines = baseline.update(old, report.findings, prepare.today(), reason=reason)
     baseline.write(target, lines)
     click.echo(f"{len(lines) - len({line.text for line in old.lines})} lines added, {len(lines)} in {os.path.relpath(target)}")
     return _warn(report)
@@ -122,12 +125,12 @@ def audit(path: str, file: str | None) -> int:
 
     A leak loses its line, so that it is reported again; a false alarm gets its reason.
     """
-    from leakguard import api
+    from leakguard.pipeline import setup as prepare
     from leakguard.suppress import baseline
 
     report, _config, target = _scan(path, file, "all")
     stored = _stored(target)
-    today = api.today()
+    today = prepare.today()
     texts = {line.text for line in stored.lines}
     asked = answered = 0
     for finding in report.findings:

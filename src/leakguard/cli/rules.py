@@ -130,7 +130,7 @@ def check(paths: tuple[str, ...]) -> int:
     Examples hit with the right span, counter-examples miss, an anchor stands in each example, ids are unique, time on
     hostile input is bounded, both engines agree.
     """
-    from leakguard.api import has_hyperscan
+    from leakguard.pipeline.setup import has_hyperscan
     from leakguard.ruleset.check import check as prove
 
     loaded = _load(paths)

@@ -112,28 +112,28 @@ def _typed(flags: dict[str, Any]) -> dict[str, object]:
 def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> tuple[Any, Any]:
     import time
 
-    from leakguard import api
     from leakguard.cli.progress import Progress
     from leakguard.config import load
     from leakguard.pipeline import Setup, scan
+    from leakguard.pipeline import setup as prepare
     from leakguard.suppress.identity import id_key
 
     stdin = targets == ["-"]
     config = load("." if stdin else targets[0], typed, os.environ)
     if view["no_baseline"]:
         config = config._replace(baseline="")
-    engine = api.build_engine(config, os.environ)
-    config = config._replace(notes=(*config.notes, *api.unknown_rules(config, engine)))
-    baseline = api.load_baseline(config)
+    engine = prepare.build_engine(config, os.environ)
+    config = config._replace(notes=(*config.notes, *prepare.unknown_rules(config, engine)))
+    baseline = prepare.load_baseline(config)
     setup = Setup(
         engine,
         config,
         id_key(os.environ, config.top or None, create=True),
-        api.today(),
+        prepare.today(),
         baseline,
         whole=_whole(targets, config),
         forks=_may_fork(),
-        rules_version=config.rules_version or api.rules_version(),
+        rules_version=config.rules_version or prepare.rules_version(),
     )
     with Progress() as progress:
         source = _source(targets, config, view["stdin_name"], setup.today)
@@ -154,21 +154,21 @@ def _newer(targets: list[str], config: Any, setup: Any) -> list[str]:
     """Say what rules that came after the pinned version find; they never fail a run."""
     import time
 
-    from leakguard import api
     from leakguard.pipeline import scan
+    from leakguard.pipeline import setup as prepare
 
-    engine = api.build_engine(config._replace(rules_version=None), os.environ)
+    engine = prepare.build_engine(config._replace(rules_version=None), os.environ)
     pinned = config.rules_version
     newer = [engine.rules.rule(i).id for i in range(len(engine.rules)) if engine.rules.rule(i).since > pinned]
     if not newer:
         return [f"no rules are newer than version {pinned}"]
     only = config._replace(rules_version=None, only_rules=tuple(newer), jobs=1)
-    engine = api.build_engine(only, os.environ)
+    engine = prepare.build_engine(only, os.environ)
     report = scan(
         _source(targets, config, None, setup.today), setup._replace(engine=engine, config=only, forks=False), clock=time.monotonic
     )
     told = [
-        f"newer rules than version {pinned} find {len(report.findings)} more: take them with --rules-version {api.rules_version()}"
+        f"newer rules than version {pinned} find {len(report.findings)} more: take them with --rules-version {prepare.rules_version()}"
     ]
     return told + [f"newer rule {f.rule.id}: {f.preview} in {len(f.places)} places" for f in report.findings[:10]]
 
@@ -178,7 +178,7 @@ def _source(targets: list[str], config: Any, stdin_name: str | None, today: Any)
         from leakguard.sources.stream import StreamSource
 
         return StreamSource(sys.stdin.buffer, stdin_name or "stdin")
-    from leakguard.api import excluders
+    from leakguard.pipeline.setup import excluders
     from leakguard.sources.files import FilesSource
 
     return FilesSource(targets, ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from leakguard.engine.scan import Engine
@@ -11,6 +12,8 @@ from leakguard.secret import MASK
 
 _RUN = 5
 """So many bytes of a value in a row are a leak."""
+_WORDS = re.compile(rb"[a-z]{1,15}(?:[-_./ ][a-z]{1,15}){0,2}")
+"""A value made of plain words also stands in names that have nothing to do with it (`secrets` in `secrets/app.yaml`)."""
 
 
 def mask_places(report: Report, engine: Engine, key: bytes) -> Report:
@@ -32,7 +35,7 @@ class _Masker:
         self._engine = engine
         self._key = key
         self._known: dict[Provenance, tuple[Provenance, str]] = {}
-        self._values = {v for f in findings if len(v := f.secret.reveal()) >= _RUN and b"\n" not in v}
+        self._values = {v for f in findings if len(v := f.secret.reveal()) >= _RUN and b"\n" not in v and not _WORDS.fullmatch(v)}
 
     def of(self, provenance: Provenance) -> tuple[Provenance, str]:
         """Return the provenance as it may be shown, and an id of its path if that differs."""
