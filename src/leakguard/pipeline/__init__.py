@@ -43,8 +43,13 @@ def scan(
     roots: Sequence[str] = (),
     clock: Callable[[], float],
     seen: Callable[[Candidate], None] | None = None,
+    keep: Callable[[Candidate], bool] | None = None,
 ) -> Report:
-    """Scan a source and return what is to be told. `seen` hears each candidate at once, in no order."""
+    """Scan a source and return what is to be told.
+
+    `seen` hears each candidate at once, in no order; `keep` says, once the source is read, which of them count (a hook
+    asks for new lines only).
+    """
     started = clock()
     tally = Tally()
     candidates: list[Candidate] = []
@@ -56,6 +61,8 @@ def scan(
             candidates.append(item)
             if seen is not None:
                 seen(item)
+    if keep is not None:
+        candidates = [candidate for candidate in candidates if keep(candidate)]
     findings = fold(candidates, lambda secret: finding_id(setup.key.key, secret), setup.config.severity_of)
     decision = decide(findings, setup.config, setup.baseline, setup.today, whole=setup.whole)
     report = Report(
