@@ -24,14 +24,17 @@ def command(finding_id: str, reason: str, until: object, baseline: str | None, *
     password only a 16-bit tag beside path and name.
     """
     from leakguard.config import load
+    from leakguard.pipeline.setup import today
     from leakguard.suppress import lastrun
     from leakguard.suppress.baseline import Baseline, parse, with_answer, write
 
+    end = f"{until:%Y-%m-%d}" if until else ""
+    if end and end < today():
+        raise UsageError(f"{end} is over, so nothing would be allowed", hint="name a day to come, or leave out --until")
     kept = lastrun.load(os.getcwd(), os.environ)
     entry = lastrun.find(kept, finding_id) if kept is not None else None
     if entry is None:
         raise UsageError(f"the last run here has no finding {finding_id}", hint="run leakguard scan first, in the same repository")
-    end = f"{until:%Y-%m-%d}" if until else ""
     lines = [with_answer(parse(text, "the last run"), reason=reason, until=end) for text in entry["baseline"]]
     if only_print:
         for line in lines:

@@ -102,8 +102,9 @@ class Config(NamedTuple):
         named = [("disabled_rules", r) for r in self.disabled_rules] + [("only_rules", r) for r in self.only_rules]
         named += [("severity", r) for r, _ in self.severity]
         named += [("paths", r) for setting in self.paths for r in setting.rules]
+        origins = dict(self.origins)
         lines = (
-            f"{self.origin(key)}: {key} names {rule!r}, which is no rule{near(rule, known)}"
+            f"{origins.get(f'{key} {rule}') or self.origin(key)}: {key} names {rule!r}, which is no rule{near(rule, known)}"
             for key, rule in named
             if rule not in known
         )
@@ -133,7 +134,7 @@ def load(
     named = str(typed.pop("config", "") or ("" if trusted else environ.get("LEAKGUARD_CONFIG", "")))
     if trusted and named:
         raise UsageError("--config and --trusted-config exclude each other", hint="name the file with --trusted-config only")
-    found = found_file(start, top, reader)
+    found = "" if named else _found(draft, start, top, reader, trusted=bool(trusted))
     base = os.path.dirname(found) if found else top or start
     if trusted:
         trusted = os.path.abspath(trusted)
@@ -194,6 +195,17 @@ class Draft:
         self.origins[name] = where
 
 
+def _found(draft: Draft, start: str, top: str, reader: Reader, *, trusted: bool) -> str:
+    """Find the repository's settings file; one that can't be read must not stop a run that does not trust it."""
+    try:
+        return found_file(start, top, reader)
+    except ConfigError as error:
+        if not trusted:
+            raise
+        draft.notes.append(f"not used, as it is wrong: {error.message}")
+        return ""
+
+
 def _read(draft: Draft, path: str, reader: Reader, base: str) -> None:
     from leakguard.config.files import apply
 
@@ -225,7 +237,10 @@ def _flags(draft: Draft, typed: Mapping[str, object]) -> None:
                 setting = PathSetting(patterns, reason="excluded on the command line", where="--exclude")  # type: ignore[arg-type]
                 draft.put("paths", (setting,), "command line")
         elif name in _FLAGS:
-            draft.put(name, check(name, value, "--" + name.replace("_", "-"), ""), "command line")
+            checked = check(name, value, "--" + name.replace("_", "-"), "")
+            draft.put(name, checked, "command line")
+            if isinstance(checked, tuple):  # of a list that the file began, each word that was typed is known as such
+                draft.origins |= {f"{name} {word}": "command line" for word in checked}
         else:
             raise UsageError(f"there is no setting named {name!r}" + near(name, (*_FLAGS, "exclude", "config", "trusted_config")))
 

@@ -19,6 +19,8 @@ LONG_LINE = 4096
 NEAR = 512
 _TAIL = 1024
 """Bytes after its beginning that a mark may reach."""
+NO_DATE = b"no date"
+"""In place of an end that can't be read; such a mark doesn't count."""
 _RUN = 5
 """So many bytes of a value in a row are a leak (DESIGN.md)."""
 
@@ -130,7 +132,8 @@ def _parse(rest: bytes) -> tuple[tuple[bytes, ...], bytes, bytes] | None:
         if match[1] == b"reason":
             reason = reason or value
         else:
-            until = until or value[:40]
+            # only a date is kept: the end is shown, and free text may repeat a value
+            until = until or (value if _pattern(rb"\d{4}-\d\d-\d\d").fullmatch(value) else NO_DATE)
     return rules, reason, until
 
 

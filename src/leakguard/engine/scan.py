@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from leakguard.engine import values
@@ -93,6 +94,22 @@ class Engine:
                 out.append(made)
         return Scanned(_without_parts(out), below, slow)
 
+    def expect_much(self) -> None:
+        """Prepare for gigabytes of input."""
+        self._prefilter.join()
+
+    def hits(self, data: bytes) -> Iterable[tuple[int, int]]:
+        """Return where rules may match in bytes of any kind of file."""
+        return self._prefilter.hits(data, config=True)
+
+    def confirm(self, data: bytes, hits: Iterable[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
+        """Return the matches at some hits, and the rules that ran out of time."""
+        return self._matcher.confirm(data, hits)
+
+    def asks(self, rule: Rule) -> bool:
+        """Whether this level and these settings report the rule at all."""
+        return rule.id not in self._skip and _LEVEL[rule.level] <= _LEVEL[self._level]
+
     def masked(self, text: bytes) -> bytes:
         """Return a short text (a path, a name) with every span that any rule matches masked, of any score."""
         matches, _slow = self._matcher.confirm(text, self._prefilter.hits(text, config=True))
@@ -107,7 +124,7 @@ class Engine:
         rule = self.rules.rule(match.rule)
         name = ""
         if match.whole_start < match.start:
-            name = _key_name(data, match)
+            name = key_name(data, match)
         return match, rule, score(rule, match, data, name, kind, self._floor), name
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate | None:
@@ -134,7 +151,7 @@ def cut(rule: Rule, value: bytes) -> Secret:
     return Secret(value, public=rule.public, password=rule.kind == "password")
 
 
-def _key_name(data: bytes, match: RawMatch) -> str:
+def key_name(data: bytes, match: RawMatch) -> str:
     """Return the identifier at the beginning of the match, with what stands before the anchor (`db_` of `db_password`).
 
     A `$` before it stays: `$PWD:/src` reads a variable, it does not set one.

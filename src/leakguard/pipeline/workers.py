@@ -14,6 +14,7 @@ from leakguard.engine.scan import Engine
 from leakguard.model.blob import Blob, Gone, Skipped
 from leakguard.model.finding import Candidate
 from leakguard.ports import Shard, Source, Splittable
+from leakguard.processes import cores
 
 WORTH_BYTES = 3 << 20
 """Input below which a second process costs more than it saves."""
@@ -42,7 +43,7 @@ Item = Candidate | Skipped
 
 def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool) -> Iterator[Item]:
     """Yield candidates (with their secrets) and skips; `jobs` 0 means as many as there are cores."""
-    wanted = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
+    wanted = jobs or cores()
     if wanted < 2 or not isinstance(source, Splittable):
         yield from scan_all(source, engine, tally)
         return

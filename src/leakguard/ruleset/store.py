@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from leakguard._version import __version__
+from leakguard.config import user_folder
 from leakguard.engine.compiled import LAYOUT, CompiledRules, add_databases, compile_rules, undump
 from leakguard.ruleset.files import builtin_folder, rule_files
 
@@ -99,12 +100,7 @@ def _cpu() -> str:
 
 
 def _folder(environ: Mapping[str, str]) -> str:
-    base = environ.get("LEAKGUARD_CACHE_DIR")
-    if base:
-        return base
-    if environ.get("XDG_CACHE_HOME"):
-        return os.path.join(environ["XDG_CACHE_HOME"], "leakguard")
-    return os.path.join(environ["HOME"], ".cache", "leakguard") if environ.get("HOME") else ""
+    return environ.get("LEAKGUARD_CACHE_DIR") or user_folder(environ, "XDG_CACHE_HOME", ".cache")
 
 
 def _safe(status: os.stat_result) -> bool:
@@ -117,9 +113,12 @@ def _read(path: str, about: bytes) -> bytes | None:
     from zlib import crc32
 
     try:
-        if not _safe(os.lstat(os.path.dirname(path))):
+        folder = os.lstat(os.path.dirname(path))
+        if not stat.S_ISDIR(folder.st_mode) or not _safe(folder):
             return None
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+        # O_NONBLOCK: a FIFO would wait for ever
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+        fd = os.open(path, flags)
         with open(fd, "rb") as f:
             status = os.fstat(fd)
             if not _safe(status) or not stat.S_ISREG(status.st_mode):

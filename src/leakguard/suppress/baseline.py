@@ -162,20 +162,19 @@ def parse(text: str, where: str, number: int = 0) -> Line:
         )
     try:
         entry = json.loads(text)
-        salt = entry.get("salt", "")
-        bytes.fromhex(salt)
+        blake2b(key=bytes.fromhex(entry.get("salt", "")))  # refuses what is no hex or too long for a key
         known = {
             k: str(entry[k]) for k in ("rule", "path", "salt", "hash", "tag", "name", "reason", "until", "foreign") if entry.get(k)
         }
         if known.get("until"):
-            date.fromisoformat(known["until"])
+            known["until"] = date.fromisoformat(known["until"]).isoformat()  # `20270131` would not compare with a day
         line = Line(
             **({"rule": "", "path": "", "salt": ""} | known),
             extra=tuple((k, v) for k, v in entry.items() if k not in _ORDER),
             text=text,
             number=number,
         )
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         msg = f"{where}: no baseline line"
         raise ConfigError(msg, hint="restore the line from git, or delete it and run `leakguard baseline update`") from None
     if not (line.foreign or (line.salt and (line.hash or line.tag))):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.config import Config, PathSetting
+from leakguard.engine.marks import NO_DATE
 from leakguard.model.blob import FileProvenance
 from leakguard.model.finding import Finding, Mark, Place, Suppressed
 
@@ -85,6 +86,9 @@ def _by_mark(finding: Finding, place: Place, config: Config, today: str, notes: 
         return None
     where = f"{place.provenance.path}:{mark.line or place.start_line}"
     if mark.rules and not {finding.rule.id, *finding.rule.aliases} & set(mark.rules):
+        return None
+    if mark.until == NO_DATE.decode():
+        notes.append(f"{where}: the inline mark's end is no date (until=2027-01-31), so it does not count")
         return None
     if mark.until and mark.until < today:
         notes.append(f"{where}: the inline mark ended on {mark.until} and does not count any more")

@@ -1,0 +1,216 @@
+/* The two inner loops of reading packs, with the same results as their twins in `delta.py`.
+ *
+ * heads(block, start, offsets, hash) -> (kinds, rows)
+ *   block: bytes of a pack from offset `start` on; offsets: native 64-bit integers, each an object that begins in it;
+ *   kinds: a byte an object (git's type number); rows: three 64-bit integers an object, where its deflated data begins, how
+ *   long it is once inflated, and its base: an offset, or minus the offset at which the base's id (`hash` bytes) stands.
+ *
+ * apply(base, delta, before, after) -> (result, windows)
+ *   windows: native 64-bit integers, start and end in turn, ascending and apart: the bytes of `result` from `before` ahead
+ *   of a change to `after` behind it. A change is an insert, a seam between copies that do not continue each other, and
+ *   the ends of the result where a copy cut the base there.
+ * ValueError where the delta does not fit its base.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030b0000
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef struct {
+    int64_t *at;
+    size_t used, room;
+} spans;
+
+static int add(spans *s, int64_t start, int64_t end)
+{
+    if (s->used && start <= s->at[s->used - 1]) {
+        if (end > s->at[s->used - 1])
+            s->at[s->used - 1] = end;
+        return 0;
+    }
+    if (s->used + 2 > s->room) {
+        size_t room = s->room ? s->room * 2 : 32;
+        int64_t *grown = PyMem_Realloc(s->at, room * sizeof(int64_t));
+        if (!grown)
+            return -1;
+        s->at = grown;
+        s->room = room;
+    }
+    s->at[s->used++] = start;
+    s->at[s->used++] = end;
+    return 0;
+}
+
+static int size_at(const unsigned char **p, const unsigned char *end, uint64_t *out)
+{
+    uint64_t value = 0;
+    unsigned shift = 0, byte;
+    do {
+        if (*p >= end || shift > 56)
+            return -1;
+        byte = *(*p)++;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    } while (byte & 0x80);
+    *out = value;
+    return 0;
+}
+
+static PyObject *apply(PyObject *self, PyObject *args)
+{
+    Py_buffer base, delta;
+    Py_ssize_t before, after;
+    PyObject *result = NULL, *windows = NULL, *answer = NULL;
+    spans found = {NULL, 0, 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*nn", &base, &delta, &before, &after))
+        return NULL;
+    const unsigned char *p = delta.buf, *end = p + delta.len;
+    uint64_t source, size;
+    if (size_at(&p, end, &source) || size_at(&p, end, &size) || source != (uint64_t)base.len || size > PY_SSIZE_T_MAX)
+        goto wrong;
+    result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (!result)
+        goto done;
+    char *out = PyBytes_AsString(result);
+    uint64_t at = 0, follows = 0; /* the result so far; where in the base the last copy ended */
+    int copied = 1;               /* the last piece was a copy; at first, one that ended at the base's begin */
+#define WINDOW(a, b)                                                                                                   \
+    do {                                                                                                               \
+        int64_t from_ = (int64_t)(a) - before, to_ = (int64_t)(b) + after;                                             \
+        if (add(&found, from_ < 0 ? 0 : from_, to_ > (int64_t)size ? (int64_t)size : to_)) {                           \
+            PyErr_NoMemory();                                                                                          \
+            goto done;                                                                                                 \
+        }                                                                                                              \
+    } while (0)
+    while (p < end) {
+        unsigned op = *p++;
+        if (op & 0x80) {
+            uint64_t offset = 0, length = 0;
+            for (int i = 0; i < 4; i++)
+                if (op & (1u << i)) {
+                    if (p >= end)
+                        goto wrong;
+                    offset |= (uint64_t)*p++ << (8 * i);
+                }
+            for (int i = 0; i < 3; i++)
+                if (op & (0x10u << i)) {
+                    if (p >= end)
+                        goto wrong;
+                    length |= (uint64_t)*p++ << (8 * i);
+                }
+            if (!length)
+                length = 0x10000;
+            if (offset + length > (uint64_t)base.len || at + length > size)
+                goto wrong;
+            if (!copied || offset != follows)
+                WINDOW(at, at);
+            memcpy(out + at, (const char *)base.buf + offset, length);
+            at += length;
+            follows = offset + length;
+            copied = 1;
+        } else if (op) {
+            if ((uint64_t)(end - p) < op || at + op > size)
+                goto wrong;
+            WINDOW(at, at + op);
+            memcpy(out + at, p, op);
+            p += op;
+            at += op;
+            copied = 0;
+        } else
+            goto wrong;
+    }
+    if (at != size)
+        goto wrong;
+    if (copied && follows != (uint64_t)base.len)
+        WINDOW(at, at);
+    windows = PyBytes_FromStringAndSize((const char *)found.at, (Py_ssize_t)(found.used * sizeof(int64_t)));
+    if (windows)
+        answer = PyTuple_Pack(2, result, windows);
+    goto done;
+wrong:
+    PyErr_SetString(PyExc_ValueError, "the delta does not fit its base");
+done:
+    PyMem_Free(found.at);
+    Py_XDECREF(result);
+    Py_XDECREF(windows);
+    PyBuffer_Release(&base);
+    PyBuffer_Release(&delta);
+    return answer;
+}
+
+static PyObject *heads(PyObject *self, PyObject *args)
+{
+    Py_buffer block, offsets;
+    long long start;
+    Py_ssize_t hash;
+    PyObject *kinds = NULL, *rows = NULL, *answer = NULL;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*Ly*n", &block, &start, &offsets, &hash))
+        return NULL;
+    Py_ssize_t count = offsets.len / (Py_ssize_t)sizeof(int64_t);
+    const int64_t *at = offsets.buf;
+    const unsigned char *begin = block.buf, *end = begin + block.len;
+    kinds = PyBytes_FromStringAndSize(NULL, count);
+    rows = PyBytes_FromStringAndSize(NULL, count * 3 * (Py_ssize_t)sizeof(int64_t));
+    if (!kinds || !rows)
+        goto done;
+    char *kind = PyBytes_AsString(kinds);
+    char *row = PyBytes_AsString(rows);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        int64_t from = at[i] - start, base = 0;
+        if (from < 0 || from >= block.len)
+            goto wrong;
+        const unsigned char *p = begin + from;
+        unsigned byte = *p++, shift = 4;
+        uint64_t size = byte & 15;
+        kind[i] = (char)((byte >> 4) & 7);
+        while (byte & 0x80) {
+            if (p >= end || shift > 57)
+                goto wrong;
+            byte = *p++;
+            size |= (uint64_t)(byte & 0x7f) << shift;
+            shift += 7;
+        }
+        if (kind[i] == 6) {
+            uint64_t back = 0;
+            int more = 0;
+            do {
+                if (p >= end || more++ > 9)
+                    goto wrong;
+                byte = *p++;
+                back = (more > 1 ? (back + 1) << 7 : 0) | (byte & 0x7f);
+            } while (byte & 0x80);
+            base = at[i] - (int64_t)back;
+        } else if (kind[i] == 7) {
+            base = -(start + (p - begin));
+            p += hash;
+        }
+        int64_t three[3] = {start + (p - begin), (int64_t)size, base};
+        memcpy(row + (size_t)i * sizeof(three), three, sizeof(three));
+    }
+    answer = PyTuple_Pack(2, kinds, rows);
+    goto done;
+wrong:
+    PyErr_SetString(PyExc_ValueError, "an object's header is damaged");
+done:
+    Py_XDECREF(kinds);
+    Py_XDECREF(rows);
+    PyBuffer_Release(&block);
+    PyBuffer_Release(&offsets);
+    return answer;
+}
+
+static PyMethodDef methods[] = {
+    {"heads", heads, METH_VARARGS, "heads(block, start, offsets, hash) -> (kinds, rows)"},
+    {"apply", apply, METH_VARARGS, "apply(base, delta, before, after) -> (result, windows)"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_delta_native", NULL, 0, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__delta_native(void)
+{
+    return PyModule_Create(&module);
+}

@@ -1,0 +1,186 @@
+"""Git's deltas: apply one and tell where it changed its base; read the headers of a pack's objects.
+
+The loops over millions of instructions exist twice, here and in `_delta_native.c`, with the same results (a test proves
+it). The native one is used where it was built; `LEAKGUARD_PURE=1` forces this one.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterator
+
+NATIVE = False
+"""Whether the compiled loops are used."""
+
+
+def apply(base: bytes, delta: bytes, before: int, after: int) -> tuple[bytes, bytes]:
+    """Return the content that a delta makes of its base, and the windows round what it changed.
+
+    Windows are native 64-bit integers, start and end in turn, ascending and apart: from `before` bytes ahead of a change to
+    `after` behind it. A change is an insert, a seam between copies that do not continue each other, or an end of the
+    content where a copy cut the base.
+
+    Raises:
+        ValueError: the delta does not fit its base.
+    """
+    size, at = _sizes(base, delta)
+    pieces: list[bytes] = []
+    windows: list[int] = []
+    done = follows = 0
+    copied = True
+
+    def window(start: int, end: int) -> None:
+        start, end = max(0, start - before), min(size, end + after)
+        if windows and start <= windows[-1]:
+            windows[-1] = max(windows[-1], end)
+        else:
+            windows.extend((start, end))
+
+    for offset, length, after_it in instructions(delta, at):
+        if offset < 0:
+            window(done, done + length)
+            pieces.append(delta[after_it - length : after_it])
+            copied = False
+        else:
+            if offset + length > len(base):
+                raise ValueError("the delta does not fit its base")
+            if not copied or offset != follows:
+                window(done, done)
+            pieces.append(base[offset : offset + length])
+            follows, copied = offset + length, True
+        done += length
+        if done > size:
+            raise ValueError("the delta does not fit its base")
+    if done != size:
+        raise ValueError("the delta does not fit its base")
+    if copied and follows != len(base):
+        window(done, done)
+    return b"".join(pieces), array("q", windows).tobytes()
+
+
+def instructions(delta: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """Yield `(offset in the base or -1 for an insert, length, position after the instruction)`.
+
+    Raises:
+        ValueError: the delta is damaged.
+    """
+    end = len(delta)
+    while at < end:
+        op = delta[at]
+        at += 1
+        if op & 0x80:
+            offset = length = 0
+            for bit in range(7):
+                if op >> bit & 1:
+                    if at >= end:
+                        raise ValueError("the delta ends in an instruction")
+                    if bit < 4:
+                        offset |= delta[at] << 8 * bit
+                    else:
+                        length |= delta[at] << 8 * (bit - 4)
+                    at += 1
+            yield offset, length or 0x10000, at
+        elif op:
+            at += op
+            if at > end:
+                raise ValueError("the delta ends in an instruction")
+            yield -1, op, at
+        else:
+            raise ValueError("the delta holds a reserved instruction")
+
+
+def _sizes(base: bytes, delta: bytes) -> tuple[int, int]:
+    """Return the size of the content and where the instructions begin."""
+    source, at = _size(delta, 0)
+    size, at = _size(delta, at)
+    if source != len(base):
+        raise ValueError("the delta does not fit its base")
+    return size, at
+
+
+def _size(delta: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(delta) or shift > 56:
+            raise ValueError("the delta has no sizes")
+        byte = delta[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return value, at
+
+
+def copies(delta: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield `(offset in the base, length, offset in the content)` of every copy."""
+    _source, at = _size(delta, 0)
+    _content, at = _size(delta, at)
+    done = 0
+    for offset, length, _at in instructions(delta, at):
+        if offset >= 0:
+            yield offset, length, done
+        done += length
+
+
+def heads(block: bytes, start: int, offsets: bytes, hash: int) -> tuple[bytes, bytes]:  # noqa: A002 - git's word
+    """Read the headers of objects.
+
+    `block` holds a pack's bytes from offset `start` on, `offsets` native 64-bit integers, `hash` is the length of an id.
+    Returns a byte an object, git's type number, and three 64-bit integers an object: where its deflated data begins, its
+    length once inflated, and its base as an offset, or minus the offset at which the base's id stands.
+
+    Raises:
+        ValueError: a header is damaged.
+    """
+    kinds = bytearray()
+    rows = array("q")
+    try:
+        for offset in array("q", offsets):
+            kind, row = _head(block, start, offset, hash)
+            kinds.append(kind)
+            rows.extend(row)
+    except IndexError:
+        raise ValueError("an object's header is damaged") from None
+    return bytes(kinds), rows.tobytes()
+
+
+def _head(block: bytes, start: int, offset: int, hash: int) -> tuple[int, tuple[int, int, int]]:  # noqa: A002 - git's word
+    at = offset - start
+    if at < 0:
+        raise IndexError
+    byte = block[at]
+    kind, size, shift, base = byte >> 4 & 7, byte & 15, 4, 0
+    at += 1
+    while byte & 0x80:
+        if shift > 57:
+            raise IndexError
+        byte = block[at]
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        at += 1
+    if kind == 6:
+        byte = block[at]
+        back, at, more = byte & 0x7F, at + 1, 1
+        while byte & 0x80:
+            more += 1
+            if more > 10:
+                raise IndexError
+            byte = block[at]
+            back = (back + 1 << 7) | byte & 0x7F
+            at += 1
+        base = offset - back
+    elif kind == 7:
+        base = -(start + at)
+        at += hash
+    return kind, (start + at, size, base)
+
+
+if not os.environ.get("LEAKGUARD_PURE"):
+    try:
+        from leakguard.gitio import _delta_native  # type: ignore[attr-defined]  # built where a compiler is
+    except ImportError:
+        pass
+    else:
+        apply, heads = _delta_native.apply, _delta_native.heads
+        NATIVE = True

@@ -1,0 +1,206 @@
+"""A pack as a table: where each object lies, what it is, and on which other one it builds.
+
+Read with `pread`, since a mapped pack counts as memory. Everything is an array of integers, in the order of offsets, so
+that a million objects take some tens of MB and forked workers share them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from leakguard.gitio.delta import heads
+
+COMMIT, TREE, BLOB, TAG, OFS_DELTA, REF_DELTA = 1, 2, 3, 4, 6, 7
+_BLOCK = 8 << 20
+_NO_BOMB = 64 << 10
+"""Deflated bytes that can't become more than 64 MB; in one call they inflate in half the time."""
+_MARGIN = 96
+"""More than the longest header with a base's id."""
+
+
+class DamagedPackError(Exception):
+    """A pack or its index can't be read; the caller asks git instead."""
+
+
+class Pack:
+    """One pack file.
+
+    Raises:
+        DamagedPackError: index and pack don't fit.
+        OSError: it can't be read.
+    """
+
+    def __init__(self, index: str, hash_length: int) -> None:
+        self.path = index[:-4] + ".pack"
+        self.hash_length = hash_length
+        self._index = _Index(index, hash_length)
+        self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        self.size = os.fstat(self._fd).st_size
+        self.offsets = array("q", sorted(self._index.offsets))
+        """Where each object begins, ascending; a number of an object is its place in this list."""
+        self.kinds = b""
+        self.rows = array("q")
+        """Three integers an object: where its data begins, how long it is inflated, its base's number (-1: none, -2: elsewhere)."""
+        try:
+            self._read_heads()
+        except ValueError as e:
+            raise DamagedPackError(str(e)) from None
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def _read_heads(self) -> None:
+        offsets, end = self.offsets, self.size - self.hash_length
+        if offsets and (offsets[0] < 12 or offsets[-1] >= end):
+            raise ValueError("the index does not fit the pack")
+        kinds, at = [], 0
+        while at < len(offsets):
+            start = offsets[at]
+            until = bisect_left(offsets, start + _BLOCK, at)
+            block = os.pread(self._fd, min(end, offsets[until - 1] + _MARGIN) - start, start)
+            some, rows = heads(block, start, offsets[at:until].tobytes(), self.hash_length)
+            kinds.append(some)
+            self.rows.frombytes(rows)
+            at = until
+        self.kinds = b"".join(kinds)
+        self._number_bases()
+
+    def _number_bases(self) -> None:
+        """Turn bases from offsets and ids into numbers."""
+        at = dict(zip(self.offsets, range(len(self.offsets)), strict=True))
+        at[0] = -1  # no object begins there: what is no delta says 0
+        bases = self.rows[2::3]
+        if min(bases, default=0) < 0:
+            for number, base in enumerate(bases):
+                if base < 0:
+                    bases[number] = self._index.find(os.pread(self._fd, self.hash_length, -base)) or 1
+        known = at.get
+        self.rows[2::3] = array("q", [known(base, -2) for base in bases])
+
+    def children(self) -> tuple[array[int], array[int]]:
+        """Return, by number, an object's first delta and an object's next sibling (-1: none)."""
+        count = len(self)
+        first, following = array("q", [-1]) * count, array("q", [-1]) * count
+        rows = self.rows
+        for number in range(count - 1, -1, -1):
+            base = rows[3 * number + 2]
+            if base >= 0:
+                following[number] = first[base]
+                first[base] = number
+        return first, following
+
+    def packed(self, number: int) -> int:
+        """Return the bytes that an object takes in the pack."""
+        following = self.offsets[number + 1] if number + 1 < len(self.offsets) else self.size - self.hash_length
+        return following - self.offsets[number]
+
+    def inflated(self, number: int) -> bytes:
+        """Return an object's data: its content, or the delta.
+
+        Raises:
+            DamagedPackError: it can't be inflated to the length that its header tells.
+        """
+        begin, size = self.rows[3 * number], self.rows[3 * number + 1]
+        following = self.offsets[number + 1] if number + 1 < len(self.offsets) else self.size - self.hash_length
+        try:
+            raw = os.pread(self._fd, following - begin, begin)
+            if len(raw) <= _NO_BOMB:
+                data = zlib.decompress(raw, zlib.MAX_WBITS, size or 1)
+            else:
+                # `max_length` keeps a bomb from growing; a byte more shows that the header lied
+                data = zlib.decompressobj().decompress(raw, size + 1)
+        except zlib.error as e:
+            raise DamagedPackError(str(e)) from None
+        if len(data) != size:
+            raise DamagedPackError("an object has another length than its header tells")
+        return data
+
+    def ids(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Return the ids (hex) of some objects."""
+        wanted = {self.offsets[number]: number for number in numbers}
+        return {wanted[offset]: oid.hex() for oid, offset in self._index.entries() if offset in wanted} if wanted else {}
+
+    def all_ids(self) -> Iterator[bytes]:
+        """Yield every id, sorted."""
+        return (oid for oid, _offset in self._index.entries())
+
+    def numbers(self, ids: Iterable[bytes]) -> Iterator[int]:
+        """Yield the numbers of those ids that are in this pack."""
+        for oid in ids:
+            offset = self._index.find(oid)
+            if offset is not None:
+                yield bisect_left(self.offsets, offset)
+
+
+class _Index:
+    """An index of version 1 or 2."""
+
+    def __init__(self, path: str, hash_length: int) -> None:
+        with open(path, "rb") as f:
+            raw = f.read()
+        self._length = hash_length
+        version = 2 if raw[:8] == b"\xfftOc\0\0\0\2" else 1
+        head = 8 if version == 2 else 0
+        if raw[:4] == b"\xfftOc" and version == 1:
+            raise DamagedPackError("the index has a version that is not known")
+        fan = array("I", raw[head : head + 1024])
+        if fan.itemsize != 4 or len(fan) != 256:
+            raise DamagedPackError("the index is too short")
+        if sys.byteorder == "little":
+            fan.byteswap()
+        self._fan = fan
+        count = fan[255]
+        at = head + 1024
+        if any(a > b for a, b in zip(fan, fan[1:], strict=False)) or len(raw) < at + count * (hash_length + 4):
+            raise DamagedPackError("the index is damaged")
+        if version == 1:
+            step = 4 + hash_length
+            rows = [raw[at + i * step : at + (i + 1) * step] for i in range(count)]
+            self._ids = b"".join(row[4:] for row in rows)
+            self.offsets = array("q", (int.from_bytes(row[:4], "big") for row in rows))
+            return
+        self._ids = raw[at : at + count * hash_length]
+        at += count * (hash_length + 4)
+        short = array("I", raw[at : at + 4 * count])
+        if len(short) != count:
+            raise DamagedPackError("the index is too short")
+        if sys.byteorder == "little":
+            short.byteswap()
+        self.offsets = array("q", short)
+        far = at + 4 * count
+        for i, offset in enumerate(short):
+            if offset >> 31:
+                place = far + 8 * (offset & 0x7FFFFFFF)
+                if place + 8 > len(raw) - 2 * hash_length:
+                    raise DamagedPackError("the index is damaged")
+                self.offsets[i] = int.from_bytes(raw[place : place + 8], "big")
+
+    def entries(self) -> Iterator[tuple[bytes, int]]:
+        """Yield `(id, offset)`, sorted by id."""
+        length = self._length
+        for i, offset in enumerate(self.offsets):
+            yield self._ids[i * length : (i + 1) * length], offset
+
+    def find(self, oid: bytes) -> int | None:
+        """Return an object's offset, or None."""
+        low, high = self._fan[oid[0] - 1] if oid[0] else 0, self._fan[oid[0]]
+        length = self._length
+        while low < high:
+            middle = (low + high) // 2
+            here = self._ids[middle * length : (middle + 1) * length]
+            if here == oid:
+                return self.offsets[middle]
+            if here < oid:
+                low = middle + 1
+            else:
+                high = middle
+        return None

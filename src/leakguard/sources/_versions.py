@@ -1,0 +1,164 @@
+"""Walk a pack's delta trees: every content is rebuilt from its base once, and only what changed is asked about.
+
+Answers which objects may hold a candidate; the plain way then reads those. What can't be decided here (a damaged delta, a
+base elsewhere, a content too big to keep) is answered with yes, so that the plain way decides and tells.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from leakguard.engine.sieve import Sieve, Span
+from leakguard.gitio.delta import apply, copies
+from leakguard.gitio.pack import BLOB, OFS_DELTA, DamagedPackError, Pack
+from leakguard.sources._text import HEAD, decoder, reader, sniff
+
+LIMIT = 32 << 20
+"""Bytes; a larger content goes the plain way, which streams, and so do all that build on it."""
+_SHARD = 1 << 20
+"""Packed bytes of a shard."""
+
+
+class Sifted(NamedTuple):
+    """What a walk over some trees found; numbers are the pack's."""
+
+    held: list[int]
+    binary: list[int]
+    walked: int
+    bytes: int
+
+
+class Walk:
+    """The walk over one pack; `skip` holds numbers of objects that were or will be looked at elsewhere."""
+
+    def __init__(self, pack: Pack, sieve: Sieve, kind: int = BLOB, skip: frozenset[int] = frozenset()) -> None:
+        self._pack = pack
+        self._sieve = sieve
+        self._kind = kind
+        self._skip = skip
+        self._first, self._next = pack.children()
+
+    def shards(self) -> list[list[int]]:
+        """Return the roots of all delta trees in runs of about equal work, the heaviest trees first."""
+        pack = self._pack
+        weights = array("q", bytes(8 * len(pack)))
+        bases = pack.rows[2::3]
+        offsets = pack.offsets
+        following = pack.size
+        for number in range(len(pack) - 1, -1, -1):
+            weights[number] += following - offsets[number]
+            following = offsets[number]
+            base = bases[number]
+            if 0 <= base < number:
+                weights[base] += weights[number]
+        roots = [number for number in range(len(pack)) if pack.kinds[number] == self._kind]
+        roots.sort(key=weights.__getitem__, reverse=True)
+        out: list[list[int]] = []
+        size = _SHARD
+        for root in roots:
+            if size >= _SHARD:
+                out.append([])
+                size = 0
+            out[-1].append(root)
+            size += weights[root]
+        return out
+
+    def unreached(self) -> list[int]:
+        """Return deltas that build on nothing in this pack; of a damaged or hostile pack also those in a circle."""
+        pack, bases = self._pack, self._pack.rows[2::3]
+        state = bytearray(len(pack))  # 1: leads to a whole object, 2: does not
+        for number, base in enumerate(bases):
+            path = []
+            at = number
+            while not state[at]:
+                if pack.kinds[at] < OFS_DELTA:
+                    state[at] = 1
+                elif bases[at] < 0:
+                    state[at] = 2
+                else:
+                    state[at] = 2  # until the walk comes back with better news
+                    path.append(at)
+                    at = bases[at]
+            for passed in path:
+                state[passed] = state[at]
+            del base
+        return [number for number in range(len(pack)) if state[number] == 2]
+
+    def sift(self, roots: Sequence[int]) -> Sifted:
+        """Walk the trees of some roots, depth first."""
+        out = Sifted([], [], 0, 0)
+        walked = size = 0
+        for root in roots:
+            stack: list[tuple[int, bytes | None, list[Span] | None]] = [(root, b"", None)]
+            while stack:
+                number, base, known = stack.pop()
+                data, spans = self._content(number, base, known, out, root=number == root)
+                walked += 1
+                size += len(data or b"")
+                stack.extend((child, data, spans) for child in self._children(number))
+        return out._replace(walked=walked, bytes=size)
+
+    def _children(self, number: int) -> Iterator[int]:
+        child = self._first[number]
+        while child >= 0:
+            yield child
+            child = self._next[child]
+
+    def _content(
+        self, number: int, base: bytes | None, known: list[Span] | None, out: Sifted, *, root: bool
+    ) -> tuple[bytes | None, list[Span] | None]:
+        """Return an object's content and what it may hold; None: not known."""
+        pack, sieve = self._pack, self._sieve
+        windows: array[int] | None = None
+        delta = b""
+        if base is None or pack.rows[3 * number + 1] > LIMIT:
+            out.held.append(number)
+            return None, None
+        try:
+            delta = pack.inflated(number)
+            data: bytes | None = delta
+            if not root:
+                data, raw = apply(base, delta, sieve.before, sieve.after)
+                windows = array("q", raw)
+        except (DamagedPackError, ValueError, MemoryError):
+            data = None
+        if data is None or len(data) > LIMIT:
+            out.held.append(number)
+            return None, None
+        if number in self._skip:
+            return data, None
+        encoding = sniff(data, whole=len(data) <= HEAD)
+        if encoding == "binary":
+            out.binary.append(number)
+            return data, None
+        if encoding:
+            read = decoder(reader(data), encoding)
+            if any(span.held for span in sieve.spans(b"".join(iter(lambda: read(1 << 20), b"")))):
+                out.held.append(number)
+            return data, None
+        spans = None
+        if known is not None and windows is not None:
+            spans = _carried(known, len(base), delta, len(data)) if known else []
+        spans = sieve.spans(data) if spans is None else spans + sieve.spans(data, windows)
+        if any(span.held for span in spans):
+            out.held.append(number)
+        return data, spans
+
+
+def _carried(spans: Sequence[Span], base_size: int, delta: bytes, size: int) -> list[Span] | None:
+    """Return where a base's spans stand in the content that a delta makes of it; None where one was touched."""
+    out: list[Span] = []
+    pieces = list(copies(delta))
+    for span in spans:
+        for offset, length, at in pieces:
+            if span.start >= offset + length or span.end <= offset:
+                continue
+            start, end = span.start - offset + at, span.end - offset + at
+            whole = offset <= span.start and span.end <= offset + length
+            # a span that ends with the content had no further bytes to look at: it has to end with the content still
+            if not whole or (span.start == 0 and start) or (span.end == base_size and end != size):
+                return None
+            out.append(Span(start, end, span.held))
+    return out
