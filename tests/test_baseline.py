@@ -376,3 +376,24 @@ def test_no_line_crashes_the_reader(raw: bytes) -> None:
     except ConfigError as error:
         told = error.message
     assert told.startswith("file:1: ")
+
+
+def test_a_password_below_a_folder_that_holds_a_secret_is_covered(run: Run, tree: Path, planted: Planted, leaks) -> None:
+    token = planted.github()
+    (tree / token).mkdir()
+    (tree / token / "db.py").write_text(f'DB_PASSWORD = "{planted.password()}"\n')
+
+    assert run("baseline", "create").returncode == 0
+    assert run("scan").returncode == 0
+    assert not leaks((tree / ".leakguard" / "baseline.jsonl").read_text(), token, public=4)
+
+
+def test_prune_removes_a_line_that_ended_though_its_value_is_still_there(run: Run, tree: Path, planted: Planted) -> None:
+    (tree / "a.py").write_text(f'TOKEN = "{planted.github()}"\n')
+    assert run("baseline", "create", "--reason", "a fixture").returncode == 0
+    path = tree / ".leakguard" / "baseline.jsonl"
+    line = json.loads(path.read_text())
+    path.write_text(json.dumps({**line, "until": "2001-01-31"}) + "\n")
+
+    assert "1 lines removed" in run("baseline", "prune").stdout
+    assert path.read_text() == ""

@@ -332,3 +332,16 @@ def test_whatever_follows_the_word_a_whole_mark_is_a_rule_list_or_none(rest: str
     elif not rest.startswith("[") and not rest[:1].isalnum():
         assert mark is not None
         assert mark.rules == ()
+
+
+@pytest.mark.parametrize("until", [FUTURE, PAST])
+def test_a_mark_below_a_folder_that_holds_a_secret_says_nothing_of_it(
+    scan: Scan, tree: Path, planted: Planted, leaks, until: str
+) -> None:
+    token, other = planted.github(), planted.github()
+    (tree / token).mkdir()
+
+    report = scan(f'T = "{other}"  # leakguard: allow until={until}\n', target=f"{token}/app.py")
+
+    assert hidden(report) or report["notes"]
+    assert not leaks(report["everything"], token, public=4)

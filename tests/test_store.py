@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Planted
-from leakguard import api
 from leakguard.config import Config
+from leakguard.model.blob import Blob, StreamProvenance
+from leakguard.pipeline.setup import build_engine
 from leakguard.ruleset import store
 
 RULE = """
@@ -58,8 +59,9 @@ def scan(cache: Path, planted: Planted, monkeypatch: pytest.MonkeyPatch) -> Call
 
     def run(config: Config | None = None, more: str = "") -> tuple[list[str], bool]:
         built.clear()
-        report = api.scan_bytes((text + more).encode(), "a.py", config or Config(jobs=1))
-        return [f"{f.rule.id} {f.places[0].start_line} {f.score.value}" for f in report.findings], bool(built)
+        engine = build_engine(config or Config(jobs=1), os.environ)
+        found = engine.scan(Blob((text + more).encode(), StreamProvenance("a.py"))).candidates
+        return [f"{c.rule.id} {c.place.start_line} {c.score.value}" for c in found], bool(built)
 
     return run
 

@@ -64,7 +64,8 @@ def scan_path(path: str | os.PathLike[str], config: Config | None = None) -> Rep
 def scan(source: Source, config: Config | None = None, *, roots: Sequence[str] = ()) -> Report:
     """Scan any source; one process unless `config.jobs` says otherwise."""
     config = config or _LIBRARY
-    engine = build_engine(config, os.environ)
+    config = config._replace(jobs=config.jobs or 1)
+    engine = build_engine(config, os.environ, keep=False)
     top = config.top or (roots[0] if roots else None)
     setup = Setup(engine, config, id_key(os.environ, top, create=False), today=today(), baseline=load_baseline(config))
     return run(source, setup, roots=roots, clock=time.monotonic)

@@ -7,13 +7,12 @@ here, so a number is never lost. Rejected: `concurrent.futures`, which starts th
 from __future__ import annotations
 
 import os
-import pickle
-import struct
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 R = TypeVar("R")
-_NUMBER = struct.Struct("=i")
+_NUMBER = 4
+"""Bytes of a number in the pipe."""
 _PIPE_ROOM = 16000
 """Numbers that fit into a pipe of 64 kB; more are handed out in runs."""
 
@@ -29,7 +28,7 @@ def share_out(count: int, work: Callable[[int], R], here: Callable[[int], R], jo
     queue_out, queue_in = os.pipe()
     numbers = range(0, count, step or 1)
     for first in numbers:
-        os.write(queue_in, _NUMBER.pack(first))
+        os.write(queue_in, first.to_bytes(_NUMBER, "big"))
     os.close(queue_in)
     workers: list[tuple[int, int]] = []
     done: set[int] = set()
@@ -64,14 +63,16 @@ def share_out(count: int, work: Callable[[int], R], here: Callable[[int], R], jo
 
 
 def _next(queue: int) -> int | None:
-    raw = os.read(queue, _NUMBER.size)
-    return _NUMBER.unpack(raw)[0] if len(raw) == _NUMBER.size else None
+    raw = os.read(queue, _NUMBER)
+    return int.from_bytes(raw, "big") if len(raw) == _NUMBER else None
 
 
 def _child(queue: int, result: int, count: int, step: int, work: Callable[[int], R]) -> None:
     """Run as a worker; never returns."""
     code = 1
     try:
+        import pickle
+
         results: list[R] = []
         taken: set[int] = set()
         while (first := _next(queue)) is not None:
@@ -87,6 +88,8 @@ def _child(queue: int, result: int, count: int, step: int, work: Callable[[int],
 
 
 def _collect(result: int) -> Any:
+    import pickle
+
     with open(result, "rb", closefd=False) as pipe:
         raw = pipe.read()
     try:

@@ -104,14 +104,15 @@ def update(path: str, file: str | None, level: str | None, reason: str) -> int:
 @_path
 @_file
 def prune(path: str, file: str | None) -> int:
-    """Remove lines that cover nothing any more; refused while something could not be read."""
+    """Remove lines that ended or cover nothing any more; refused while something could not be read."""
+    from leakguard.pipeline import setup as prepare
     from leakguard.suppress import baseline
 
     report, _config, target = _scan(path, file, "all")
     if code := _warn(report):
         click.echo("nothing was removed: what could not be read may still be covered", err=True)
         return code
-    lines, gone = baseline.prune(_stored(target), report.findings)
+    lines, gone = baseline.prune(_stored(target), report.findings, prepare.today())
     baseline.write(target, lines)
     click.echo(f"{gone} lines removed, {len(lines)} left in {os.path.relpath(target)}")
     return ExitCode.CLEAN

@@ -9,6 +9,7 @@ import click
 
 from leakguard import plugins
 from leakguard.errors import UsageError
+from leakguard.model.finding import Finding
 
 
 @click.command("import", epilog="Example: leakguard import gitleaks --write")
@@ -26,7 +27,14 @@ def command(tool: str, files: tuple[str, ...], *, write: bool) -> None:
         raise UsageError(
             f"no file of {tool} is here ({', '.join(module.FILES[:3])}, ...)", hint=f"name it: leakguard import {tool} FILE"
         )
-    done = module.convert(paths, _look)
+    seen: list[Finding] = []
+
+    def look(path: str) -> Sequence[Finding]:
+        found = _look(path)
+        seen.extend(found)
+        return found
+
+    done = module.convert(paths, look)
     for entry in done.entries:
         mark = "converted" if entry.converted else "left     "
         click.echo(f"{mark}  {entry.where}: {entry.what}" + (f" ({entry.note})" if entry.note else ""))
@@ -35,7 +43,7 @@ def command(tool: str, files: tuple[str, ...], *, write: bool) -> None:
     pieces = _pieces(tool, done)
     for target, text in pieces:
         if write:
-            _write(target, text)
+            _write(target, text, seen)
         else:
             click.echo(f"\n--- {target}\n{text}", nl=False)
     if pieces and not write:
@@ -64,13 +72,16 @@ def _pieces(tool: str, done: object) -> list[tuple[str, str]]:
     return out
 
 
-def _write(target: str, text: str) -> None:
-    """Write a new file; add to a baseline; never touch settings or rules that are there."""
+def _write(target: str, text: str, seen: Sequence[Finding]) -> None:
+    """Write a new file; add to a baseline what it does not cover yet; never touch settings or rules that are there."""
     from leakguard.suppress.baseline import Baseline, write
 
     if target.endswith("baseline.jsonl"):
-        old = [line.text for line in Baseline.load(target).lines] if os.path.lexists(target) else []
-        write(target, sorted({*old, *text.splitlines()}))
+        old = Baseline.load(target).lines if os.path.lexists(target) else ()
+        covered = [f for f in seen if any(line.covers(f) for line in old)]
+        new = Baseline.parse(text.encode("utf-8", "surrogateescape"), target).lines
+        added = [line.text for line in new if line.foreign or not any(line.covers(f) for f in covered)]
+        write(target, sorted({*(line.text for line in old), *added}))
     elif os.path.lexists(target):
         click.echo(f"\n{target} is there already: add this by hand\n{text}")
         return
@@ -79,7 +90,7 @@ def _write(target: str, text: str) -> None:
     click.echo(f"wrote {target}")
 
 
-def _look(path: str) -> Sequence[object]:
+def _look(path: str) -> Sequence[Finding]:
     """Scan one file at level `all`, nothing suppressed."""
     from leakguard import api
     from leakguard.config import Config

@@ -47,7 +47,7 @@ class Config(NamedTuple):
 
     level: str = "balanced"
     jobs: int = 0
-    """Processes; 0: as many as the input is worth. The library uses 1."""
+    """Processes; 0: as many as the input is worth (the library: 1)."""
     engine: str = "auto"
     fail_on: str = "any"
     fail_on_skip: bool = False

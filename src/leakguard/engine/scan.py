@@ -53,6 +53,8 @@ class Engine:
         self.rules = rules
         self.settings = (level, portable, skip)
         """What a worker needs, with the rules, to build the same engine."""
+        self.notes: tuple[str, ...] = ()
+        """What of the rules could not be used, for people."""
         self._level = level
         self._floor = LEVELS[level]
         self._skip = skip

@@ -52,7 +52,9 @@ class Sieve:
         short = [rule for rule in rules if rule.after <= LONGEST]
         self.before = max(rule.after for rule in short) + LOOK_AHEAD
         """Bytes before a change that have to be asked about again ..."""
-        self.after = max(max(rule.before + LOOK_BACK, rule.reach) for rule in short) + max(len(a) for rule in short for a in rule.anchors)
+        self.after = max(max(rule.before + LOOK_BACK, rule.reach) for rule in short) + max(
+            len(a) for rule in short for a in rule.anchors
+        )
         """... and behind it: all anchors of matches that the change may concern, with their gates."""
         self._known: dict[int, bool] = {}
 

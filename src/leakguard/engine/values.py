@@ -106,7 +106,7 @@ _MASKED = _late("match", r"[*•xX.#?]{5,}\Z")
 def placeholder(text: str) -> str:
     """Say what makes it a placeholder, or nothing. The words describe the form, never the value."""
     head = text[:_CLIP]
-    if _MASKED(head):
+    if _MASKED(head) or "••••" in head:
         return "is masked"
     if _ANGLE(head):
         return "is a form to fill in"
@@ -120,7 +120,7 @@ def placeholder(text: str) -> str:
 
 _REFERENCE = _late(
     "search",
-    r"\$\{|\$\(|\{\{|\}\}|<%|%\(|\$[A-Za-z_][A-Za-z0-9_]*\Z|%[A-Za-z_]+%\Z|%[sdv]|\{[A-Za-z0-9_.]*\}|#\{|@[A-Za-z]+@|"
+    r"\$\{|\$\(|\{\{|\}\}|<%|%\(|\$[A-Za-z_][A-Za-z0-9_]*\Z|%[A-Za-z_]+%\Z|%[sdv]|\{[A-Za-z0-9_.]*(?:\([^{}]*\))?\}|#\{|@[A-Za-z]+@|"
     r"process\.env|os\.environ|getenv|ENV\[|secrets\.|vault:|arn:aws|ssm:|op://|\$[A-Z_]{3,}|!vault|!Ref|!Sub|env\.|env\(|"
     r"ENC\[|ENC\(|\{cipher\}|\{bcrypt\}|\$2[aby]\$|\$argon2|\$pbkdf2|pbkdf2_|sha256[:$]|sha512[:$]|\{SSHA\}|\$6\$|\$5\$|\$1\$",
 )

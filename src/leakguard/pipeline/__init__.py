@@ -10,7 +10,7 @@ from leakguard.engine.fold import fold
 from leakguard.engine.scan import Engine
 from leakguard.model.blob import Skipped
 from leakguard.model.finding import Candidate, Coverage, Report
-from leakguard.pipeline.masking import mask_places
+from leakguard.pipeline.masking import Masker, mask_places
 from leakguard.pipeline.workers import Tally, run
 from leakguard.ports import Source
 from leakguard.suppress.decide import decide
@@ -64,7 +64,8 @@ def scan(
     if keep is not None:
         candidates = [candidate for candidate in candidates if keep(candidate)]
     findings = fold(candidates, lambda secret: finding_id(setup.key.key, secret), setup.config.severity_of)
-    decision = decide(findings, setup.config, setup.baseline, setup.today, whole=setup.whole)
+    masker = Masker(setup.engine, setup.key.key, findings)
+    decision = decide(findings, setup.config, setup.baseline, setup.today, whole=setup.whole, shown=masker.place)
     report = Report(
         findings=tuple(decision.open),
         suppressed=tuple(decision.suppressed),
@@ -76,4 +77,4 @@ def scan(
         rules_version=setup.rules_version,
         notes=(*setup.config.notes, *getattr(source, "notes", ()), *decision.notes),
     )
-    return mask_places(report, setup.engine, setup.key.key)
+    return mask_places(report, masker)

@@ -6,21 +6,27 @@ import re
 from collections.abc import Iterable
 
 from leakguard.engine.scan import Engine
-from leakguard.model.blob import FileProvenance, Provenance
+from leakguard.model.blob import Provenance
 from leakguard.model.finding import Finding, Place, Report
 from leakguard.secret import MASK
 
+_NAMES = ("root", "path", "name")
+"""Fields of a provenance that come from outside."""
 _RUN = 5
 """So many bytes of a value in a row are a leak."""
 _WORDS = re.compile(rb"[a-z]{1,15}(?:[-_./ ][a-z]{1,15}){0,2}")
 """A value made of plain words also stands in names that have nothing to do with it (`secrets` in `secrets/app.yaml`)."""
 
 
-def mask_places(report: Report, engine: Engine, key: bytes) -> Report:
-    """Return the report with masked paths; the same report where none holds a secret."""
-    findings = [*report.findings, *(s.finding for s in report.suppressed)]
-    masker = _Masker(engine, key, findings)
-    everywhere = [p.provenance for f in findings for p in f.places] + [s.provenance for s in report.skipped]
+def mask_places(report: Report, masker: Masker) -> Report:
+    """Return the report with masked paths, notes and references; the same report where none holds a secret."""
+    everywhere = [p.provenance for f in report.findings for p in f.places]
+    everywhere += [p.provenance for s in report.suppressed for p in s.finding.places] + [s.provenance for s in report.skipped]
+    report = report._replace(
+        notes=tuple(map(masker.text, report.notes)),
+        roots=tuple(map(masker.text, report.roots)),
+        suppressed=tuple(s._replace(where=masker.text(s.where), reason=masker.text(s.reason)) for s in report.suppressed),
+    )
     if not any(masker.of(provenance)[1] for provenance in everywhere):
         return report
     return report._replace(
@@ -30,10 +36,13 @@ def mask_places(report: Report, engine: Engine, key: bytes) -> Report:
     )
 
 
-class _Masker:
+class Masker:
+    """Masks the values of some findings, and what any rule matches, in paths and notes."""
+
     def __init__(self, engine: Engine, key: bytes, findings: Iterable[Finding]) -> None:
         self._engine = engine
         self._key = key
+        self._texts: dict[str, str] = {}
         self._known: dict[Provenance, tuple[Provenance, str]] = {}
         self._values = {v for f in findings if len(v := f.secret.reveal()) >= _RUN and b"\n" not in v and not _WORDS.fullmatch(v)}
 
@@ -44,25 +53,31 @@ class _Masker:
             known = self._known[provenance] = self._mask(provenance)
         return known
 
+    def text(self, text: str) -> str:
+        """Return a text that people or machines will read, masked."""
+        known = self._texts.get(text)
+        if known is None:
+            raw = text.encode("utf-8", "surrogateescape")
+            shown = self._engine.masked(raw)
+            for value in self._values:
+                shown = shown.replace(value, MASK.encode())
+            known = self._texts[text] = text if shown == raw else shown.decode("utf-8", "surrogateescape")
+        return known
+
     def _mask(self, provenance: Provenance) -> tuple[Provenance, str]:
-        path = provenance.path if isinstance(provenance, FileProvenance) else provenance.name
-        raw = path.encode("utf-8", "surrogateescape")
-        shown = self._engine.masked(raw)
-        for value in self._values:
-            shown = shown.replace(value, MASK.encode())
-        if shown == raw:
+        shown = provenance._replace(**{name: self.text(getattr(provenance, name)) for name in _NAMES if name in provenance._fields})
+        if shown == provenance:
             return provenance, ""
         from hashlib import blake2b
 
-        text = shown.decode("utf-8", "surrogateescape")
-        blob_id = blake2b(raw, key=self._key[:64], digest_size=8).hexdigest()
-        return (
-            provenance._replace(path=text) if isinstance(provenance, FileProvenance) else provenance._replace(name=text)
-        ), blob_id
+        raw = "\0".join(getattr(provenance, name) for name in _NAMES if name in provenance._fields)
+        return shown, blake2b(raw.encode("utf-8", "surrogateescape"), key=self._key[:64], digest_size=8).hexdigest()
 
     def place(self, place: Place) -> Place:
+        """Return a place as it may be shown."""
         provenance, blob_id = self.of(place.provenance)
         return place._replace(provenance=provenance, blob_id=blob_id) if blob_id else place
 
     def finding(self, finding: Finding) -> Finding:
+        """Return a finding as it may be shown."""
         return finding._replace(places=tuple(map(self.place, finding.places)))

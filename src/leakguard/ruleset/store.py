@@ -23,11 +23,16 @@ _MAGIC = b"LeakGuard rules\n"
 
 
 def compiled(
-    paths: Sequence[str] = (), *, hyperscan: bool, environ: Mapping[str, str], rules_version: int | None = None
+    paths: Sequence[str] = (),
+    *,
+    hyperscan: bool,
+    environ: Mapping[str, str],
+    rules_version: int | None = None,
+    keep: bool = True,
 ) -> CompiledRules:
     """Return the built-in rules and those at `paths`, from the cache where it is safe and fits, else built and kept.
 
-    `rules_version` leaves out rules that came later. A cache that can't be read or written is never an error.
+    `rules_version` leaves out rules that came later; `keep` off writes nothing. A cache that can't be read or written is never an error.
     """
     import marshal
     from zlib import crc32
@@ -48,7 +53,7 @@ def compiled(
     built = _build(files, name, indexed=not paths and rules_version is None, rules_version=rules_version)
     if hyperscan:
         add_databases(built)
-    if path:
+    if path and keep:
         _write(folder, path, about, marshal.dumps(built.dump()))
     return built
 

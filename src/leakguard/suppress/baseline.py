@@ -208,9 +208,11 @@ def update(
     return sorted({*(line.text for line in baseline.lines), *create(new, reason=reason, token_bytes=token_bytes)})
 
 
-def prune(baseline: Baseline, findings: Sequence[Finding]) -> tuple[list[str], int]:
-    """Return the lines without those that cover nothing any more, and how many went; foreign lines stay."""
-    kept = [line.text for line in baseline.lines if line.foreign or any(line.covers(f) for f in findings)]
+def prune(baseline: Baseline, findings: Sequence[Finding], today: str) -> tuple[list[str], int]:
+    """Return the lines without those that ended or cover nothing any more, and how many went; foreign lines stay."""
+    kept = [
+        line.text for line in baseline.lines if line.foreign or (not line.expired(today) and any(line.covers(f) for f in findings))
+    ]
     return sorted(kept), len(baseline.lines) - len(kept)
 
 

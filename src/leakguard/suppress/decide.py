@@ -6,7 +6,7 @@ again and a note says so. Decisions are made place by place; a finding stays ope
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.config import Config, PathSetting
@@ -31,8 +31,19 @@ _Why = tuple[str, str, str, str]
 """by, reason, until, where."""
 
 
-def decide(findings: Sequence[Finding], config: Config, baseline: Baseline | None, today: str, *, whole: bool = True) -> Decision:
-    """Sort findings into open and suppressed. `whole`: the scan covers all that the baseline speaks of."""
+def decide(
+    findings: Sequence[Finding],
+    config: Config,
+    baseline: Baseline | None,
+    today: str,
+    *,
+    whole: bool = True,
+    shown: Callable[[Place], Place] = lambda place: place,
+) -> Decision:
+    """Sort findings into open and suppressed.
+
+    `whole`: the scan covers all that the baseline speaks of; `shown` masks a place as reports do, and so do baselines.
+    """
     notes: list[str] = []
     settings = [s for s in config.paths if _in_force(s, today, notes) and s.rules]
     matcher = _matcher(settings, config.base) if settings else None
@@ -49,7 +60,7 @@ def decide(findings: Sequence[Finding], config: Config, baseline: Baseline | Non
             else:
                 why.setdefault(reason, []).append(place)
         if left and baseline is not None:
-            left = _by_baseline(finding, left, baseline, today, why, used)
+            left = _by_baseline(finding, left, baseline, today, why, used, shown)
         suppressed += [Suppressed(finding._replace(places=tuple(places)), *reason) for reason, places in why.items()]
         if any(p.part == finding.rule.part for p in left):
             opened.append(finding._replace(places=tuple(left)))
@@ -104,7 +115,13 @@ def _told(mark: Mark) -> str:
 
 
 def _by_baseline(
-    finding: Finding, left: list[Place], baseline: Baseline, today: str, why: dict[_Why, list[Place]], used: set[int]
+    finding: Finding,
+    left: list[Place],
+    baseline: Baseline,
+    today: str,
+    why: dict[_Why, list[Place]],
+    used: set[int],
+    shown: Callable[[Place], Place],
 ) -> list[Place]:
     if not finding.secret.password:
         line = baseline.covers(finding, today)
@@ -115,7 +132,7 @@ def _by_baseline(
         return []
     rest = []
     for place in left:
-        line = baseline.covers_place(finding, place, today)
+        line = baseline.covers_place(finding, shown(place), today)
         if line is None:
             rest.append(place)
         else:
