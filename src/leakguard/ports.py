@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol, TextIO, runtime_checkable
 
 from leakguard.model.blob import Blob, Gone, Skipped
-from leakguard.model.finding import Place, Report
+from leakguard.model.finding import Finding, Place, Report
 
 
 @runtime_checkable
@@ -26,6 +26,17 @@ class Splittable(Source, Protocol):
 
     def shards(self) -> Iterator[Shard | Skipped]:
         """Yield small picklable sources that together give the same blobs as `blobs()`, in the same order."""
+
+
+@runtime_checkable
+class Settling(Source, Protocol):
+    """A source that looks through more than it yields, and knows more of a place once it is known which ones count."""
+
+    walked: tuple[int, int]
+    """Contents and bytes that it looked through."""
+
+    def settle(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Return the findings with their places told in full."""
 
 
 class Shard(Source, Protocol):

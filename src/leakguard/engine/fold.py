@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from leakguard.engine import values
-from leakguard.model.blob import FileProvenance, Provenance
+from leakguard.model.blob import GitProvenance, Provenance, StreamProvenance, is_file, path_in
 from leakguard.model.finding import Candidate, Finding, Place
 from leakguard.model.rule import SEVERITIES
 from leakguard.secret import Secret
@@ -40,11 +40,12 @@ def order(finding: Finding) -> tuple[object, ...]:
     return (-SEVERITIES.index(finding.severity), -round(finding.score.value, 3), place_key(first), finding.id)
 
 
-def place_key(place: Place) -> tuple[str, str, int, int, str]:
-    """Sort key of places: root, path, position."""
+def place_key(place: Place) -> tuple[str, str, int, str, int, int, str]:
+    """Sort key of places: root, path, in history the oldest first, position."""
     p = place.provenance
-    root, path = (p.root, p.path) if isinstance(p, FileProvenance) else ("", p.name)
-    return (root, path, place.offset, place.length, place.part)
+    root = "" if isinstance(p, StreamProvenance) else p.root
+    time, blob = (p.time, p.blob) if isinstance(p, GitProvenance) else (0, "")
+    return (root, path_in(p), time, blob, place.offset, place.length, place.part)
 
 
 def _finding(key: str, group: list[Candidate], severity_of: Callable[[str, str, tuple[str, ...]], str]) -> Finding:
@@ -64,4 +65,4 @@ def _finding(key: str, group: list[Candidate], severity_of: Callable[[str, str, 
 
 def is_test(provenance: Provenance) -> bool:
     """Whether a place is a test or an example; that lowers severity one step, never the score."""
-    return isinstance(provenance, FileProvenance) and bool(values.TEST_PLACE(provenance.path))
+    return is_file(provenance) and bool(values.TEST_PLACE(path_in(provenance)))

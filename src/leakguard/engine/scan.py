@@ -20,7 +20,7 @@ from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import score
 from leakguard.engine.weights import LEVELS, WEIGHTS
-from leakguard.model.blob import Blob, FileProvenance
+from leakguard.model.blob import Blob, path_in
 from leakguard.model.finding import Candidate, Place, Reason, Score
 from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
@@ -69,7 +69,7 @@ class Engine:
     def scan(self, blob: Blob) -> Scanned:
         """Return the candidates of a blob, by position."""
         data = blob.data
-        path = blob.provenance.path if isinstance(blob.provenance, FileProvenance) else blob.provenance.name
+        path = path_in(blob.provenance)
         kind = values.file_kind(path)
         hits = self._prefilter.hits(data, config=kind != "code")
         if not hits:

@@ -133,6 +133,10 @@ class Pack:
         """Yield every id, sorted."""
         return (oid for oid, _offset in self._index.entries())
 
+    def holds(self, oid: str) -> bool:
+        """Whether an object (hex) is in this pack."""
+        return self._index.find(bytes.fromhex(oid)) is not None
+
     def numbers(self, ids: Iterable[bytes]) -> Iterator[int]:
         """Yield the numbers of those ids that are in this pack."""
         for oid in ids:

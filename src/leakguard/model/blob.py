@@ -23,7 +23,39 @@ class StreamProvenance(NamedTuple):
     kind: str = "stream"
 
 
-Provenance: TypeAlias = FileProvenance | StreamProvenance
+class GitProvenance(NamedTuple):
+    """An object of a repository's history."""
+
+    root: str
+    """Absolute path of the repository that was named."""
+    path: str
+    """In the tree; empty for what has none (a commit's message)."""
+    kind: str = "history"
+    """`history`: a file's content; `commit`, `tag`: an object's own text; `path-name`, `ref-name`: a name."""
+    blob: str = ""
+    """Id of the object."""
+    commit: str = ""
+    """Id of the first commit that brought it to this path; empty: no commit that was looked at did."""
+    time: int = 0
+    """When that commit was made, seconds since 1970."""
+    author: str = ""
+    date: str = ""
+    """When its change was written, ISO 8601."""
+    heads: tuple[str, ...] = ()
+    """Branches that still hold this very content at this path."""
+
+
+Provenance: TypeAlias = FileProvenance | StreamProvenance | GitProvenance
+
+
+def path_in(provenance: Provenance) -> str:
+    """Return the path below the root, empty where there is none."""
+    return provenance.name if isinstance(provenance, StreamProvenance) else provenance.path
+
+
+def is_file(provenance: Provenance) -> bool:
+    """Whether it is a file's content, now or in history, so that path settings, marks and baselines speak of it."""
+    return isinstance(provenance, FileProvenance) or (isinstance(provenance, GitProvenance) and provenance.kind == "history")
 
 
 class Blob(NamedTuple):

@@ -12,7 +12,7 @@ from leakguard.model.blob import Skipped
 from leakguard.model.finding import Candidate, Coverage, Report
 from leakguard.pipeline.masking import Masker, mask_places
 from leakguard.pipeline.workers import Tally, run
-from leakguard.ports import Source
+from leakguard.ports import Settling, Source
 from leakguard.suppress.decide import decide
 from leakguard.suppress.identity import IdKey, finding_id
 
@@ -64,6 +64,9 @@ def scan(
     if keep is not None:
         candidates = [candidate for candidate in candidates if keep(candidate)]
     findings = fold(candidates, lambda secret: finding_id(setup.key.key, secret), setup.config.severity_of)
+    if isinstance(source, Settling):
+        findings = source.settle(findings)
+        tally.files, tally.bytes = (max(a, b) for a, b in zip(source.walked, (tally.files, tally.bytes), strict=True))
     masker = Masker(setup.engine, setup.key.key, findings)
     decision = decide(findings, setup.config, setup.baseline, setup.today, whole=setup.whole, shown=masker.place)
     report = Report(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from leakguard.engine.scan import Engine
-from leakguard.model.blob import Provenance
+from leakguard.model.blob import GitProvenance, Provenance
 from leakguard.model.finding import Finding, Place, Report
 from leakguard.secret import MASK
 
-_NAMES = ("root", "path", "name")
+_NAMES = ("root", "path", "name", "author")
 """Fields of a provenance that come from outside."""
 _RUN = 5
 """So many bytes of a value in a row are a leak."""
@@ -65,7 +66,10 @@ class Masker:
         return known
 
     def _mask(self, provenance: Provenance) -> tuple[Provenance, str]:
-        shown = provenance._replace(**{name: self.text(getattr(provenance, name)) for name in _NAMES if name in provenance._fields})
+        names: dict[str, Any] = {name: self.text(getattr(provenance, name)) for name in _NAMES if name in provenance._fields}
+        if isinstance(provenance, GitProvenance):
+            names["heads"] = tuple(map(self.text, provenance.heads))
+        shown = provenance._replace(**names)
         if shown == provenance:
             return provenance, ""
         from hashlib import blake2b

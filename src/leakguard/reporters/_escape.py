@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakguard.model.blob import FileProvenance, Provenance
+from leakguard.model.blob import GitProvenance, Provenance, path_in
 from leakguard.model.finding import Place
 
 _ASCII = str.maketrans({"•": "*", "…": "...", "│": "|", "╰": "`", "╯": "'", "─": "-", "◐": "[?]", "●": "[!]", "○": "[ ]", "✖": "x", "✔": "ok", "·": "-", "×": "x", "—": "-", "“": '"', "”": '"'})  # fmt: skip
@@ -29,8 +29,11 @@ def ascii_only(text: str) -> str:
 
 
 def path_of(provenance: Provenance) -> str:
-    """Return a path or stream name for people, cleaned."""
-    return clean(provenance.path if isinstance(provenance, FileProvenance) else provenance.name)
+    """Return a path, object or stream name for people, cleaned."""
+    if isinstance(provenance, GitProvenance):
+        prefix = {"path-name": "file name ", "ref-name": "ref name "}.get(provenance.kind, "")
+        return prefix + clean(provenance.path) if provenance.path else f"{provenance.kind} {provenance.blob[:12]}".rstrip()
+    return clean(path_in(provenance))
 
 
 def at(place: Place) -> str:

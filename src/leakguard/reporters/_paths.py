@@ -6,13 +6,13 @@ import os
 
 from leakguard.model.blob import FileProvenance, Provenance
 from leakguard.ports import ReportOptions
-from leakguard.reporters._escape import clean
+from leakguard.reporters._escape import clean, path_of
 
 
 def relative(provenance: Provenance, options: ReportOptions) -> str:
     """Return a path relative to `options.base_path` where it stands below it, else to its own root; cleaned."""
     if not isinstance(provenance, FileProvenance):
-        return clean(provenance.name)
+        return path_of(provenance)
     if options.base_path:
         path = os.path.relpath(os.path.join(provenance.root, provenance.path), options.base_path).replace(os.sep, "/")
         if not path.startswith("../"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leakguard.model.blob import FileProvenance, Skipped
+from leakguard.model.blob import GitProvenance, Provenance, Skipped, StreamProvenance
 from leakguard.model.finding import Finding, Place, Suppressed
 from leakguard.reporters._escape import clean
 
@@ -33,16 +33,30 @@ def location(p: Place) -> dict[str, Any]:
     v = p.provenance
     out: dict[str, Any] = {
         "kind": v.kind,
-        "path": clean(v.path) if isinstance(v, FileProvenance) else None,
-        "root": clean(v.root if isinstance(v, FileProvenance) else v.name),
+        **_where(v),
         "start_line": p.start_line,
         "end_line": p.end_line,
         "start_column": p.start_column,
         "end_column": p.end_column,
         "part": p.part,
     }
-    out |= {k: v for k, v in (("name", p.name), ("encoding", p.encoding), ("blob_id", p.blob_id)) if v}
+    out |= {key: text for key, text in (("name", p.name), ("encoding", p.encoding), ("blob_id", p.blob_id)) if text}
+    if isinstance(v, GitProvenance):
+        out |= {
+            "blob": v.blob,
+            "commit": v.commit,
+            "author": clean(v.author),
+            "date": v.date,
+            "branches": [clean(h) for h in v.heads],
+        }
     return out
+
+
+def _where(v: Provenance) -> dict[str, str | None]:
+    """Return path and root; a stream's root is its name."""
+    if isinstance(v, StreamProvenance):
+        return {"path": None, "root": clean(v.name)}
+    return {"path": clean(v.path) or None, "root": clean(v.root)}
 
 
 def suppressed(s: Suppressed) -> dict[str, Any]:
@@ -54,8 +68,7 @@ def skipped(s: Skipped) -> dict[str, Any]:
     """Return something that was not scanned."""
     v = s.provenance
     return {
-        "path": clean(v.path) if isinstance(v, FileProvenance) else None,
-        "root": clean(v.root if isinstance(v, FileProvenance) else v.name),
+        **_where(v),
         "reason": s.reason,
         "by_choice": s.by_choice,
         "detail": clean(s.detail),

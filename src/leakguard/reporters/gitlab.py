@@ -6,7 +6,7 @@ import json
 from typing import Any, TextIO
 from uuid import UUID, uuid5
 
-from leakguard.model.blob import REASONS
+from leakguard.model.blob import REASONS, GitProvenance
 from leakguard.model.finding import Finding, Place, Report
 from leakguard.ports import ReportOptions
 from leakguard.reporters._escape import clean
@@ -43,6 +43,13 @@ def write(report: Report, out: TextIO, options: ReportOptions) -> None:
     out.write("\n")
 
 
+def _commit(place: Place) -> dict[str, str]:
+    p = place.provenance
+    if not isinstance(p, GitProvenance) or not p.commit:
+        return {"sha": "0" * 40}
+    return {"sha": p.commit, "author": clean(p.author), "date": p.date}
+
+
 def _vulnerability(finding: Finding, place: Place, options: ReportOptions) -> dict[str, Any]:
     path = relative(place.provenance, options)
     identity = f"{finding.id}:{path}:{place.part}:{place.offset}"
@@ -55,7 +62,7 @@ def _vulnerability(finding: Finding, place: Place, options: ReportOptions) -> di
             "file": path,
             "start_line": place.start_line,
             "end_line": place.end_line,
-            "commit": {"sha": "0" * 40},
+            "commit": _commit(place),
         },
         "identifiers": [{"type": "leakguard_rule_id", "name": f"LeakGuard {finding.rule.id}", "value": finding.rule.id}],
         "raw_source_code_extract": clean(

@@ -12,7 +12,7 @@ from hashlib import sha256
 from html import escape
 from typing import TextIO
 
-from leakguard.model.blob import REASONS
+from leakguard.model.blob import REASONS, GitProvenance
 from leakguard.model.finding import Finding, FrameLine, Place, Report
 from leakguard.ports import ReportOptions
 from leakguard.reporters import _shape
@@ -143,7 +143,11 @@ def _places(f: Finding, options: ReportOptions, out: TextIO) -> None:
 
 def _at(place: Place, f: Finding, options: ReportOptions) -> str:
     part = f" ({escape(place.part.replace('_', ' '))})" if place.part != f.rule.part else ""
-    return f"{escape(relative(place.provenance, options))}:{place.start_line}:{place.start_column}{part}"
+    p = place.provenance
+    commit = (
+        f" in commit {p.commit[:12]}, {p.date[:10]}, {escape(clean(p.author))}" if isinstance(p, GitProvenance) and p.commit else ""
+    )
+    return f"{escape(relative(p, options))}:{place.start_line}:{place.start_column}{part}{commit}"
 
 
 def _frame_line(line: FrameLine) -> str:

@@ -10,7 +10,7 @@ import json
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from leakguard.model.blob import REASONS
+from leakguard.model.blob import REASONS, GitProvenance
 from leakguard.model.finding import Finding, Place, Report, Suppressed
 from leakguard.model.rule import Rule
 from leakguard.ports import ReportOptions
@@ -107,6 +107,9 @@ def _result(
         "rank": round(finding.score.value * 100, 1),
         "properties": {"security-severity": _SCORES[finding.severity], "state": finding.verdict.state, "part": place.part},
     }
+    p = place.provenance
+    if isinstance(p, GitProvenance):
+        result["properties"] |= {"commit": p.commit, "author": clean(p.author), "date": p.date, "blob": p.blob}
     if suppressed is not None:
         kind = "inSource" if suppressed.by == "mark" else "external"
         result["suppressions"] = [{"kind": kind, "justification": clean(suppressed.reason) or suppressed.by}]

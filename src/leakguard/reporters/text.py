@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TextIO
 
-from leakguard.model.blob import REASONS, FileProvenance
+from leakguard.model.blob import REASONS, GitProvenance
 from leakguard.model.finding import Finding, FrameLine, Place, Report
 from leakguard.ports import ReportOptions
 from leakguard.reporters._escape import ascii_only, at, clean, path_of, plural, size
@@ -77,6 +77,8 @@ def _finding(f: Finding, paint: _Paint) -> Iterator[str]:
     yield ""
     place = main[0]
     yield "   " + paint(paint.fit(at(place), 3), "bold") + (f"  decoded from {place.encoding}" if place.encoding else "")
+    if isinstance(place.provenance, GitProvenance):
+        yield from (f"   {paint.fit(line, 3)}" for line in _history(main))
     yield from _frame(place, paint)
     others = main[1:]
     if others:
@@ -94,6 +96,19 @@ def _finding(f: Finding, paint: _Paint) -> Iterator[str]:
     yield f"   next   rotate it:    leakguard rules show {f.rule.id}"
     yield f"          why:          leakguard explain {f.id[:8]}"
     yield f'          false alarm:  leakguard allow {f.id[:8]} --reason "..."'
+
+
+def _history(places: list[Place]) -> Iterator[str]:
+    """Say who brought it, when, and where it still is."""
+    all_of_them = [p.provenance for p in places if isinstance(p.provenance, GitProvenance)]
+    first = min((p for p in all_of_them if p.commit), key=lambda p: p.time, default=None)
+    if first is None:
+        yield "no commit leads to it (a reflog, the index, or dangling)"
+        return
+    yield f"since {first.date[:10]}  commit {first.commit[:12]}  {clean(first.author)}"
+    heads = list(dict.fromkeys(clean(head) for p in all_of_them for head in p.heads))
+    more = f" and {len(heads) - 3} more" if len(heads) > 3 else ""
+    yield "still at the end of " + ", ".join(heads[:3]) + more if heads else "at the end of no branch; the history still holds it"
 
 
 def _frame(place: Place, paint: _Paint) -> Iterator[str]:
@@ -189,5 +204,5 @@ def _skips(report: Report, paint: _Paint) -> Iterator[str]:
 def roots_of(report: Report) -> str:
     """Return what was scanned, for headings of other formats."""
     return ", ".join(clean(root) for root in report.roots) or ", ".join(
-        sorted({p.provenance.name for f in report.findings for p in f.places if not isinstance(p.provenance, FileProvenance)})
+        sorted({path_of(p.provenance) for f in report.findings for p in f.places})
     )

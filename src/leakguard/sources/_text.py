@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
+from functools import partial
 
 HEAD = 8192
 """Bytes of an input that decide; git looks at 8,000."""
@@ -186,6 +187,11 @@ def reader(data: bytes) -> Callable[[int], bytes]:
         return piece
 
     return read
+
+
+def read_all(read: Callable[[int], bytes]) -> bytes:
+    """Return all that `read` still gives."""
+    return b"".join(iter(partial(read, 1 << 20), b""))
 
 
 def cut(read: Callable[[int], bytes], encoding: str, offset: int, length: int) -> bytes | None:

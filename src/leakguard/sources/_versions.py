@@ -13,7 +13,7 @@ from typing import NamedTuple
 from leakguard.engine.sieve import Sieve, Span
 from leakguard.gitio.delta import apply, copies
 from leakguard.gitio.pack import BLOB, OFS_DELTA, DamagedPackError, Pack
-from leakguard.sources._text import HEAD, decoder, reader, sniff
+from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
 
 LIMIT = 32 << 20
 """Bytes; a larger content goes the plain way, which streams, and so do all that build on it."""
@@ -134,8 +134,7 @@ class Walk:
             out.binary.append(number)
             return data, None
         if encoding:
-            read = decoder(reader(data), encoding)
-            if any(span.held for span in sieve.spans(b"".join(iter(lambda: read(1 << 20), b"")))):
+            if any(span.held for span in sieve.spans(read_all(decoder(reader(data), encoding)))):
                 out.held.append(number)
             return data, None
         spans = None

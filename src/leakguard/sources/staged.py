@@ -9,14 +9,13 @@ candidate at all, so that no old version has to be read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.staged import GITLINK, SYMLINK, Change
-from leakguard.model.blob import Blob, FileProvenance, Gone, Skipped
+from leakguard.model.blob import Blob, FileProvenance, Gone, Provenance, Skipped
 from leakguard.model.finding import Candidate, Place
 from leakguard.sources._chunks import chunks
-from leakguard.sources._text import HEAD, cut, decoder, reader, sniff
+from leakguard.sources._text import HEAD, cut, decoder, read_all, reader, sniff
 
 _COMPARED = 64 << 20
 """Bytes; a larger version is not compared, every line of the new one counts."""
@@ -74,7 +73,7 @@ class StagedSource:
         elif self._max_size and size > self._max_size:
             yield Skipped(provenance, "max-size", by_choice=True, detail=f"{size} bytes")
         elif change.mode == SYMLINK:
-            yield Blob(_all(read), provenance)
+            yield Blob(read_all(read), provenance)
         else:
             yield from blobs_of(read, provenance)
 
@@ -116,11 +115,11 @@ def lines_of(data: bytes) -> list[bytes] | None:
     encoding = sniff(data[: HEAD + 1], whole=len(data) <= HEAD)
     if encoding == "binary":
         return None
-    text = _all(decoder(reader(data), encoding)) if encoding else data
+    text = read_all(decoder(reader(data), encoding)) if encoding else data
     return [line.rstrip() for line in text.split(b"\n")]
 
 
-def blobs_of(read: Callable[[int], bytes], provenance: FileProvenance) -> Iterator[Blob | Skipped]:
+def blobs_of(read: Callable[[int], bytes], provenance: Provenance) -> Iterator[Blob | Skipped]:
     """Yield the blobs of a content that can be read once."""
     head = b""
     while len(head) <= HEAD and (piece := read(1 << 16)):
@@ -138,7 +137,3 @@ def blobs_of(read: Callable[[int], bytes], provenance: FileProvenance) -> Iterat
         return read(size)
 
     yield from chunks(read_on, provenance, encoding)
-
-
-def _all(read: Callable[[int], bytes]) -> bytes:
-    return b"".join(iter(partial(read, 1 << 20), b""))

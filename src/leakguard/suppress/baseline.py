@@ -16,7 +16,7 @@ from datetime import date
 from hashlib import blake2b
 
 from leakguard.errors import ConfigError
-from leakguard.model.blob import FileProvenance
+from leakguard.model.blob import FileProvenance, GitProvenance
 from leakguard.model.finding import Finding, Place
 
 _PERSON = b"leakguard-base"
@@ -72,6 +72,8 @@ def _digest(finding: Finding, salt: str, size: int) -> str:
 def path_of(place: Place) -> str:
     """Return the path that a line keeps: relative to the git top level where there is one, else to the scanned root."""
     p = place.provenance
+    if isinstance(p, GitProvenance):
+        return p.path.encode("utf-8", "backslashreplace").decode()
     if not isinstance(p, FileProvenance):
         return p.name
     from leakguard.config import git_top

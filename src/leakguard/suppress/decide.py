@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.config import Config, PathSetting
 from leakguard.engine.marks import NO_DATE
-from leakguard.model.blob import FileProvenance
+from leakguard.model.blob import StreamProvenance, is_file, path_in
 from leakguard.model.finding import Finding, Mark, Place, Suppressed
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _matcher(settings: Sequence[PathSetting], base: str) -> PathMatcher:
 
 
 def _by_path(finding: Finding, place: Place, matcher: PathMatcher | None) -> _Why | None:
-    if matcher is None or not isinstance(place.provenance, FileProvenance):
+    if matcher is None or isinstance(place.provenance, StreamProvenance) or not is_file(place.provenance):
         return None
     setting = matcher.first(place.provenance.root, place.provenance.path, (finding.rule.id, *finding.rule.aliases))
     return ("path", setting.reason, setting.until, setting.where) if setting else None
@@ -93,9 +93,9 @@ def _by_path(finding: Finding, place: Place, matcher: PathMatcher | None) -> _Wh
 
 def _by_mark(finding: Finding, place: Place, config: Config, today: str, notes: list[str]) -> _Why | None:
     mark = place.mark
-    if mark is None or not isinstance(place.provenance, FileProvenance) or not config.inline_marks:
+    if mark is None or not is_file(place.provenance) or not config.inline_marks:
         return None
-    where = f"{place.provenance.path}:{mark.line or place.start_line}"
+    where = f"{path_in(place.provenance)}:{mark.line or place.start_line}"
     if mark.rules and not {finding.rule.id, *finding.rule.aliases} & set(mark.rules):
         return None
     if mark.until == NO_DATE.decode():

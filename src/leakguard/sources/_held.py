@@ -1,0 +1,207 @@
+"""Which objects of a repository may hold a candidate: all packs by their deltas, then what lies loose."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from leakguard.engine.sieve import Sieve
+from leakguard.gitio.objects import Objects
+from leakguard.gitio.pack import BLOB, COMMIT, TAG, DamagedPackError, Pack
+from leakguard.gitio.repository import Repository
+from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
+from leakguard.sources._versions import LIMIT, Sifted, Walk
+
+_KINDS = (BLOB, COMMIT, TAG)
+_TAGS = _KINDS.index(TAG)
+_LOOSE = 256
+"""Loose objects in a shard."""
+
+
+class Held(NamedTuple):
+    """Ids (hex) of objects that have to be read."""
+
+    contents: set[str]
+    texts: set[str]
+    """Commits and tags."""
+    tags: set[str]
+    """Those of them that are tags."""
+    binary: set[str]
+    walked: int
+    bytes: int
+    sieve: Sieve | None
+
+
+def held(repository: Repository, sieve: Sieve, jobs: int, progress: Callable[[float], None] | None) -> Held:
+    """Sift every object of a repository."""
+    packs, damaged = _packs(repository)
+    walks = [Walk(pack, sieve, kind, skip) for pack, skip in packs for kind in _KINDS]
+    tasks: list[Callable[[], tuple[int, Sifted | Held]]] = []
+    for which, walk in enumerate(walks):
+        tasks += [_walk_task(which, walk, roots) for roots in walk.shards()]
+    seen = [pack for pack, _skip in packs]
+    loose = [oid for oid in repository.loose() if not any(pack.holds(oid) for pack in seen)]
+    names = [*loose, *damaged]
+    tasks += [_loose_task(repository, sieve, names[at : at + _LOOSE]) for at in range(0, len(names), _LOOSE)]
+    out = Held(set(), set(), set(), set(), 0, 0, sieve)
+    numbers: dict[int, list[list[int]]] = {}
+    for done, (which, sifted) in enumerate(_run(tasks, jobs), 1):
+        if isinstance(sifted, Held):
+            out = _add(out, sifted)
+        else:
+            numbers.setdefault(which, []).append(sifted.held)
+            numbers.setdefault(-1 - which, []).append(sifted.binary)
+            out = out._replace(walked=out.walked + sifted.walked * (which % 3 == 0), bytes=out.bytes + sifted.bytes)
+        if progress is not None:
+            progress(done / len(tasks))
+    for which, found in numbers.items():
+        pack = packs[(which if which >= 0 else -1 - which) // 3][0]
+        ids = pack.ids(number for run in found for number in run).values()
+        (out.binary if which < 0 else out.texts if which % 3 else out.contents).update(ids)
+        if which % 3 == _TAGS and which >= 0:
+            out.tags.update(ids)
+    for (pack, _skip), walk in zip(packs, walks[::3], strict=True):
+        lost = walk.unreached()
+        if lost:
+            # git may know their base from elsewhere; if not, it says so when they are read
+            out.contents.update(pack.ids(lost).values())
+        pack.close()
+    return out
+
+
+def every(repository: Repository, wanted: Iterable[str] | None, sieve: Sieve | None) -> Held:
+    """Return every object (or those wanted) without looking into any: the plain way."""
+    if wanted is not None:
+        return Held(set(wanted), set(), set(), set(), 0, 0, sieve)
+    listed = repository.git("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname)")
+    contents, texts, tags = set(), set(), set()
+    for line in listed.decode("ascii").splitlines():
+        kind, _, oid = line.partition(" ")
+        if kind == "blob":
+            contents.add(oid)
+        elif kind in {"commit", "tag"}:
+            texts.add(oid)
+            if kind == "tag":
+                tags.add(oid)
+    return Held(contents, texts, tags, set(), 0, 0, sieve)
+
+
+def _packs(repository: Repository) -> tuple[list[tuple[Pack, frozenset[int]]], list[str]]:
+    """Open all packs; of an object that lies in several only the first counts. A pack that can't be read is left to git."""
+    out: list[tuple[Pack, frozenset[int]]] = []
+    left: list[str] = []
+    for index in repository.packs():
+        try:
+            pack = Pack(index, repository.hash_length)
+        except (DamagedPackError, OSError):
+            listed = repository.git(
+                "show-index", f"--object-format=sha{'1' if repository.hash_length == 20 else '256'}", input=_bytes(index)
+            )
+            left += [line.split()[1].decode("ascii") for line in listed.splitlines()]
+            continue
+        skip: set[int] = set()
+        for earlier, _skip in out:
+            skip.update(pack.numbers(oid for oid in pack.all_ids() if earlier.holds(oid.hex())))
+        out.append((pack, frozenset(skip)))
+    return out, left
+
+
+def _bytes(path: str) -> bytes:
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def _walk_task(which: int, walk: Walk, roots: Sequence[int]) -> Callable[[], tuple[int, Sifted | Held]]:
+    return lambda: (which, walk.sift(roots))
+
+
+def _loose_task(repository: Repository, sieve: Sieve, names: Sequence[str]) -> Callable[[], tuple[int, Sifted | Held]]:
+    return lambda: (-1, _loose(repository, sieve, names))
+
+
+def _run(tasks: Sequence[Callable[[], tuple[int, Sifted | Held]]], jobs: int) -> Iterable[tuple[int, Sifted | Held]]:
+    import gc
+
+    # a walk makes millions of objects and no circles; looking for them would take a fifth of its time
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        if jobs < 2 or len(tasks) < 2:
+            for task in tasks:
+                yield task()
+            return
+        from leakguard.processes import share_out
+
+        def strip(number: int) -> tuple[int, Sifted | Held]:
+            which, found = tasks[number]()
+            return which, found._replace(sieve=None) if isinstance(found, Held) else found
+
+        yield from share_out(len(tasks), strip, strip, jobs)
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _add(a: Held, b: Held) -> Held:
+    return a._replace(
+        contents=a.contents | b.contents,
+        texts=a.texts | b.texts,
+        tags=a.tags | b.tags,
+        binary=a.binary | b.binary,
+        walked=a.walked + b.walked,
+        bytes=a.bytes + b.bytes,
+    )
+
+
+def _loose(repository: Repository, sieve: Sieve, names: Sequence[str]) -> Held:
+    """Sift loose objects; what can't be read here is left to git."""
+    out = Held(set(), set(), set(), set(), 0, 0, None)
+    unread: list[str] = []
+    walked = size = 0
+    for oid in names:
+        raw = _loose_bytes(repository, oid)
+        head, nul, data = raw.partition(b"\0") if raw else (b"", b"", b"")
+        kind, _, length = head.partition(b" ")
+        if not nul or not length.isdigit() or int(length) != len(data):
+            unread.append(oid)
+            continue
+        _sort(kind.decode("ascii", "replace"), oid, data, sieve, out)
+        walked += kind == b"blob"
+        size += len(data)
+    if unread:
+        with Objects(repository.path, safe=repository.path) as objects:
+            for oid, kind_name, length_, read in objects.each(unread):
+                if kind_name in {"missing", "blob"} or length_ > LIMIT:
+                    out.contents.add(oid)
+                elif kind_name in {"commit", "tag"}:
+                    _sort(kind_name, oid, read_all(read), sieve, out)
+    return out._replace(walked=walked, bytes=size)
+
+
+def _loose_bytes(repository: Repository, oid: str) -> bytes:
+    for folder in repository.objects:
+        try:
+            with open(os.path.join(folder, oid[:2], oid[2:]), "rb") as f:
+                return zlib.decompressobj().decompress(f.read(), LIMIT)
+        except (OSError, zlib.error):
+            continue
+    return b""
+
+
+def _sort(kind: str, oid: str, data: bytes, sieve: Sieve, out: Held) -> None:
+    if kind not in {"blob", "commit", "tag"}:
+        return
+    encoding = sniff(data, whole=len(data) <= HEAD)
+    if encoding == "binary":
+        if kind == "blob":
+            out.binary.add(oid)
+        return
+    if encoding:
+        read = decoder(reader(data), encoding)
+        data = read_all(read)
+    if any(span.held for span in sieve.spans(data)):
+        (out.contents if kind == "blob" else out.texts).add(oid)
+        if kind == "tag":
+            out.tags.add(oid)
