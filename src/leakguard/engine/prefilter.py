@@ -15,6 +15,8 @@ from leakguard.engine.compiled import CompiledRules
 Hit = tuple[int, int]
 
 _NOT_CODE = ("any", "config")
+_REMEMBERED = 1 << 15
+"""Lines whose anchors are kept."""
 
 
 class Prefilter(Protocol):
@@ -60,6 +62,9 @@ class HyperscanPrefilter:
     def __init__(self, rules: CompiledRules) -> None:
         self._rules = rules
         self._variable: dict[int, Any] = {}
+        self._reaches: dict[int, int] = {}
+        self._anchors: dict[tuple[int, bytes], tuple[int, ...]] = {}
+        """The same lines come again and again, in a tree and even more in its history."""
         self._databases: dict[str, Any] = {}
         for scope, dumped in rules.databases.items():
             self._load(scope, dumped)
@@ -95,29 +100,42 @@ class HyperscanPrefilter:
 
     def _starts(self, data: bytes, ends: list[tuple[int, int]]) -> set[Hit]:
         out: set[Hit] = set()
-        gates = self._rules.gates
+        gates, known = self._rules.gates, self._anchors
         for gate, end in ends:
             _expression, width, rules, _scope = gates[gate]
             if width:
                 start = end - width
                 for index in rules:
                     out.add((index, start))
-            else:
-                for index in rules:
-                    out.update(self._anchors_before(data, index, end))
+                continue
+            for index in rules:
+                reach = self._reaches.get(index) or self._reach(index)
+                ahead = data[end - reach if end > reach else 0 : end]
+                backs = known.get((index, ahead))
+                if backs is None:
+                    backs = self._anchors_in(index, ahead)
+                for back in backs:
+                    out.add((index, end - back))
         return out
 
-    def _anchors_before(self, data: bytes, index: int, end: int) -> Iterable[Hit]:
-        """Yield the anchors of a rule in its reach before `end`: a variable gate knows only where it ended."""
+    def _reach(self, index: int) -> int:
+        reach = self._reaches[index] = self._rules.rule(index).reach
+        return reach
+
+    def _anchors_in(self, index: int, ahead: bytes) -> tuple[int, ...]:
+        """Return how far before the end of `ahead` a rule's anchors begin: a variable gate knows only where it ended."""
         pattern = self._variable.get(index)
-        rule = self._rules.rule(index)
         if pattern is None:
             import regex
 
-            alternatives = "|".join(regex.escape(a) for a in sorted(rule.anchors, key=len, reverse=True))
+            anchors = self._rules.rule(index).anchors
+            alternatives = "|".join(regex.escape(a) for a in sorted(anchors, key=len, reverse=True))
             pattern = self._variable[index] = regex.compile(alternatives.encode("latin-1"), regex.IGNORECASE)
-        for found in pattern.finditer(data, max(0, end - rule.reach), end, overlapped=True):
-            yield index, found.start()
+        if len(self._anchors) > _REMEMBERED:
+            self._anchors.clear()
+        backs = tuple(len(ahead) - found.start() for found in pattern.finditer(ahead, overlapped=True))
+        self._anchors[index, ahead] = backs
+        return backs
 
 
 class PortablePrefilter:

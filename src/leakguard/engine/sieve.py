@@ -57,6 +57,7 @@ class Sieve:
         )
         """... and behind it: all anchors of matches that the change may concern, with their gates."""
         self._known: dict[int, bool] = {}
+        self._scores: dict[tuple[int, str, int, bytes], float] = {}
 
     def spans(self, data: bytes, windows: Sequence[int] | None = None) -> list[Span]:
         """Return what the content may hold; with `windows` (start and end in turn), what is anchored in them."""
@@ -104,6 +105,7 @@ class Sieve:
     def _learn(self, data: bytes, unknown: dict[tuple[int, int], int], out: list[Span]) -> None:
         if len(self._known) > _REMEMBERED:
             self._known.clear()
+            self._scores.clear()
         for hit, key in unknown.items():
             index, at = hit
             back, ahead = self._reach[index]
@@ -126,9 +128,13 @@ class Sieve:
         if not self._engine.asks(rule):
             return False
         name = key_name(data, match) if match.whole_start < match.start else ""
-        begin = max(0, match.whole_start - LOOK_BACK)
-        seen = RawMatch(match.rule, match.start - begin, match.end - begin, match.whole_start - begin, match.groups)
-        value = score(rule, seen, data[begin : match.end], name, self._kind).value
+        begin = match.whole_start
+        whole = data[begin : match.end]
+        key = (match.rule, name, match.start - begin, whole)
+        value = self._scores.get(key)
+        if value is None:
+            seen = RawMatch(match.rule, match.start - begin, match.end - begin, 0, match.groups)
+            value = self._scores[key] = score(rule, seen, whole, name, self._kind, self._floor).value
         if rule.parts:
             from math import exp, log
 

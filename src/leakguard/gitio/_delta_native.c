@@ -1,9 +1,13 @@
-/* The two inner loops of reading packs, with the same results as their twins in `delta.py`.
+/* The inner loops of reading packs, with the same results as their twins in `delta.py`.
  *
  * heads(block, start, offsets, hash) -> (kinds, rows)
  *   block: bytes of a pack from offset `start` on; offsets: native 64-bit integers, each an object that begins in it;
  *   kinds: a byte an object (git's type number); rows: three 64-bit integers an object, where its deflated data begins, how
  *   long it is once inflated, and its base: an offset, or minus the offset at which the base's id (`hash` bytes) stands.
+ *
+ * carried(delta, base_size, spans) -> places
+ *   spans: start and end in turn, in the base; places: a span's number and where it starts in the result, in turn, once for
+ *   each copy of it; None where one was cut, or where one that ends with the base does not end with the result.
  *
  * apply(base, delta, before, after) -> (result, windows)
  *   windows: native 64-bit integers, start and end in turn, ascending and apart: the bytes of `result` from `before` ahead
@@ -140,6 +144,84 @@ done:
     return answer;
 }
 
+static PyObject *carried(PyObject *self, PyObject *args)
+{
+    Py_buffer delta, wanted;
+    long long base_size;
+    PyObject *answer = NULL;
+    spans found = {NULL, 0, 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*Ly*", &delta, &base_size, &wanted))
+        return NULL;
+    const unsigned char *p = delta.buf, *end = p + delta.len;
+    const int64_t *span = wanted.buf;
+    size_t count = (size_t)wanted.len / (2 * sizeof(int64_t));
+    uint64_t source, size, at = 0;
+    int touched = 0;
+    if (size_at(&p, end, &source) || size_at(&p, end, &size))
+        goto wrong;
+    while (p < end) {
+        unsigned op = *p++;
+        uint64_t offset = 0, length = 0;
+        if (!(op & 0x80)) {
+            if (!op || (uint64_t)(end - p) < op)
+                goto wrong;
+            p += op;
+            at += op;
+            continue;
+        }
+        for (int i = 0; i < 7; i++)
+            if (op & (1u << i)) {
+                if (p >= end)
+                    goto wrong;
+                if (i < 4)
+                    offset |= (uint64_t)*p++ << (8 * i);
+                else
+                    length |= (uint64_t)*p++ << (8 * (i - 4));
+            }
+        if (!length)
+            length = 0x10000;
+        for (size_t i = 0; i < count; i++) {
+            int64_t from = span[2 * i], to = span[2 * i + 1];
+            if ((uint64_t)from >= offset + length || (uint64_t)to <= offset)
+                continue;
+            int64_t start = from - (int64_t)offset + (int64_t)at, stop = to - (int64_t)offset + (int64_t)at;
+            if ((uint64_t)from < offset || (uint64_t)to > offset + length || (!from && start)
+                || (to == base_size && stop != (int64_t)size)) {
+                touched = 1;
+                goto told;
+            }
+            if (found.used + 2 > found.room) {
+                size_t room = found.room ? found.room * 2 : 32;
+                int64_t *grown = PyMem_Realloc(found.at, room * sizeof(int64_t));
+                if (!grown) {
+                    PyErr_NoMemory();
+                    goto done;
+                }
+                found.at = grown;
+                found.room = room;
+            }
+            found.at[found.used++] = (int64_t)i;
+            found.at[found.used++] = start;
+        }
+        at += length;
+    }
+told:
+    if (touched) {
+        Py_INCREF(Py_None);
+        answer = Py_None;
+    } else
+        answer = PyBytes_FromStringAndSize((const char *)found.at, (Py_ssize_t)(found.used * sizeof(int64_t)));
+    goto done;
+wrong:
+    PyErr_SetString(PyExc_ValueError, "the delta is damaged");
+done:
+    PyMem_Free(found.at);
+    PyBuffer_Release(&delta);
+    PyBuffer_Release(&wanted);
+    return answer;
+}
+
 static PyObject *heads(PyObject *self, PyObject *args)
 {
     Py_buffer block, offsets;
@@ -203,6 +285,7 @@ done:
 }
 
 static PyMethodDef methods[] = {
+    {"carried", carried, METH_VARARGS, "carried(delta, base_size, spans) -> places or None"},
     {"heads", heads, METH_VARARGS, "heads(block, start, offsets, hash) -> (kinds, rows)"},
     {"apply", apply, METH_VARARGS, "apply(base, delta, before, after) -> (result, windows)"},
     {NULL, NULL, 0, NULL},

@@ -112,15 +112,31 @@ def _size(delta: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def copies(delta: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield `(offset in the base, length, offset in the content)` of every copy."""
+def carried(delta: bytes, base_size: int, spans: bytes) -> bytes | None:
+    """Say where spans of the base (start and end in turn) stand in the content: a span's number and its start, in turn.
+
+    None where one was cut by a copy, or where one that touched an end of the base does not touch the content's.
+
+    Raises:
+        ValueError: the delta is damaged.
+    """
+    wanted = array("q", spans)
     _source, at = _size(delta, 0)
-    _content, at = _size(delta, at)
+    size, at = _size(delta, at)
     done = 0
+    out = array("q")
     for offset, length, _at in instructions(delta, at):
         if offset >= 0:
-            yield offset, length, done
+            for i in range(0, len(wanted), 2):
+                first, last = wanted[i], wanted[i + 1]
+                if first >= offset + length or last <= offset:
+                    continue
+                start, end = first - offset + done, last - offset + done
+                if first < offset or last > offset + length or (not first and start) or (last == base_size and end != size):
+                    return None
+                out.extend((i // 2, start))
         done += length
+    return out.tobytes()
 
 
 def heads(block: bytes, start: int, offsets: bytes, hash: int) -> tuple[bytes, bytes]:  # noqa: A002 - git's word
@@ -182,5 +198,5 @@ if not os.environ.get("LEAKGUARD_PURE"):
     except ImportError:
         pass
     else:
-        apply, heads = _delta_native.apply, _delta_native.heads
+        apply, carried, heads = _delta_native.apply, _delta_native.carried, _delta_native.heads
         NATIVE = True

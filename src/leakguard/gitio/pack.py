@@ -12,6 +12,8 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from functools import cached_property
+from operator import sub
 
 from leakguard.gitio.delta import heads
 
@@ -86,6 +88,7 @@ class Pack:
         known = at.get
         self.rows[2::3] = array("q", [known(base, -2) for base in bases])
 
+    @cached_property
     def children(self) -> tuple[array[int], array[int]]:
         """Return, by number, an object's first delta and an object's next sibling (-1: none)."""
         count = len(self)
@@ -97,6 +100,39 @@ class Pack:
                 following[number] = first[base]
                 first[base] = number
         return first, following
+
+    @cached_property
+    def weights(self) -> array[int]:
+        """By number, the packed bytes of an object and of all that builds on it."""
+        out = array("q", map(sub, [*self.offsets[1:], self.size - self.hash_length], self.offsets))
+        bases = self.rows[2::3]
+        for number in range(len(out) - 1, -1, -1):
+            base = bases[number]
+            if 0 <= base < number:
+                out[base] += out[number]
+        return out
+
+    def unreached(self) -> list[int]:
+        """Return deltas that build on nothing in this pack; of a damaged or hostile pack also those in a circle."""
+        bases, kinds = self.rows[2::3], self.kinds
+        if -2 not in bases and REF_DELTA not in kinds:
+            return []  # a base by offset stands before its delta
+        state = bytearray(len(self))  # 1: leads to a whole object, 2: does not
+        for number in range(len(self)):
+            path = []
+            at = number
+            while not state[at]:
+                if kinds[at] < OFS_DELTA:
+                    state[at] = 1
+                elif bases[at] < 0:
+                    state[at] = 2
+                else:
+                    state[at] = 2  # until the walk comes back with better news
+                    path.append(at)
+                    at = bases[at]
+            for passed in path:
+                state[passed] = state[at]
+        return [number for number in range(len(self)) if state[number] == 2] if 2 in state else []
 
     def packed(self, number: int) -> int:
         """Return the bytes that an object takes in the pack."""

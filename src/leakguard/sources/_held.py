@@ -62,8 +62,8 @@ def held(repository: Repository, sieve: Sieve, jobs: int, progress: Callable[[fl
         (out.binary if which < 0 else out.texts if which % 3 else out.contents).update(ids)
         if which % 3 == _TAGS and which >= 0:
             out.tags.update(ids)
-    for (pack, _skip), walk in zip(packs, walks[::3], strict=True):
-        lost = walk.unreached()
+    for pack, _skip in packs:
+        lost = pack.unreached()
         if lost:
             # git may know their base from elsewhere; if not, it says so when they are read
             out.contents.update(pack.ids(lost).values())

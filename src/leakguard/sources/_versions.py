@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from leakguard.engine.sieve import Sieve, Span
-from leakguard.gitio.delta import apply, copies
-from leakguard.gitio.pack import BLOB, OFS_DELTA, DamagedPackError, Pack
+from leakguard.gitio.delta import apply, carried
+from leakguard.gitio.pack import BLOB, DamagedPackError, Pack
 from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
 
 LIMIT = 32 << 20
@@ -38,21 +38,11 @@ class Walk:
         self._sieve = sieve
         self._kind = kind
         self._skip = skip
-        self._first, self._next = pack.children()
+        self._first, self._next = pack.children
 
     def shards(self) -> list[list[int]]:
         """Return the roots of all delta trees in runs of about equal work, the heaviest trees first."""
-        pack = self._pack
-        weights = array("q", bytes(8 * len(pack)))
-        bases = pack.rows[2::3]
-        offsets = pack.offsets
-        following = pack.size
-        for number in range(len(pack) - 1, -1, -1):
-            weights[number] += following - offsets[number]
-            following = offsets[number]
-            base = bases[number]
-            if 0 <= base < number:
-                weights[base] += weights[number]
+        pack, weights = self._pack, self._pack.weights
         roots = [number for number in range(len(pack)) if pack.kinds[number] == self._kind]
         roots.sort(key=weights.__getitem__, reverse=True)
         out: list[list[int]] = []
@@ -64,27 +54,6 @@ class Walk:
             out[-1].append(root)
             size += weights[root]
         return out
-
-    def unreached(self) -> list[int]:
-        """Return deltas that build on nothing in this pack; of a damaged or hostile pack also those in a circle."""
-        pack, bases = self._pack, self._pack.rows[2::3]
-        state = bytearray(len(pack))  # 1: leads to a whole object, 2: does not
-        for number, base in enumerate(bases):
-            path = []
-            at = number
-            while not state[at]:
-                if pack.kinds[at] < OFS_DELTA:
-                    state[at] = 1
-                elif bases[at] < 0:
-                    state[at] = 2
-                else:
-                    state[at] = 2  # until the walk comes back with better news
-                    path.append(at)
-                    at = bases[at]
-            for passed in path:
-                state[passed] = state[at]
-            del base
-        return [number for number in range(len(pack)) if state[number] == 2]
 
     def sift(self, roots: Sequence[int]) -> Sifted:
         """Walk the trees of some roots, depth first."""
@@ -139,25 +108,22 @@ class Walk:
             return data, None
         spans = None
         if known is not None and windows is not None:
-            spans = _carried(known, len(base), delta, len(data)) if known else []
+            spans = _carried(known, len(base), delta) if known else []
         spans = sieve.spans(data) if spans is None else spans + sieve.spans(data, windows)
         if any(span.held for span in spans):
             out.held.append(number)
         return data, spans
 
 
-def _carried(spans: Sequence[Span], base_size: int, delta: bytes, size: int) -> list[Span] | None:
+def _carried(spans: Sequence[Span], base_size: int, delta: bytes) -> list[Span] | None:
     """Return where a base's spans stand in the content that a delta makes of it; None where one was touched."""
-    out: list[Span] = []
-    pieces = list(copies(delta))
-    for span in spans:
-        for offset, length, at in pieces:
-            if span.start >= offset + length or span.end <= offset:
-                continue
-            start, end = span.start - offset + at, span.end - offset + at
-            whole = offset <= span.start and span.end <= offset + length
-            # a span that ends with the content had no further bytes to look at: it has to end with the content still
-            if not whole or (span.start == 0 and start) or (span.end == base_size and end != size):
-                return None
-            out.append(Span(start, end, span.held))
+    flat = array("q", [edge for span in spans for edge in (span.start, span.end)])
+    raw = carried(delta, base_size, flat.tobytes())
+    if raw is None:
+        return None
+    places = array("q", raw)
+    out = []
+    for i in range(0, len(places), 2):
+        span, start = spans[places[i]], places[i + 1]
+        out.append(Span(start, start + span.end - span.start, span.held))
     return out
