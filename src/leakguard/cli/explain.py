@@ -41,19 +41,33 @@ def find_again(prefix: str, paths: tuple[str, ...], config_file: str | None) -> 
     from leakguard.suppress import lastrun
 
     targets = list(paths)
+    source: Any = None
     if not targets:
         kept = lastrun.load(os.getcwd(), os.environ)
         entry = lastrun.find(kept, prefix) if kept is not None else None
+        source = _in_history(entry["places"]) if entry else None
         targets = sorted({os.path.join(p["root"], p["path"]) for p in entry["places"] if p.get("path")}) if entry else ["."]
         targets = [t for t in targets if os.path.lexists(t)]
-    if not targets:
+    if not targets and source is None:
         return None, None
-    config = load(targets[0], {"config": config_file} if config_file else {}, os.environ)
-    source = FilesSource(targets, ignore=False)
+    config = load(targets[0] if targets else ".", {"config": config_file} if config_file else {}, os.environ)
+    source = source or FilesSource(targets, ignore=False)
     usual = api.scan(source, config, roots=targets)
     everything = api.scan(source, config._replace(level="all", baseline="", paths=(), inline_marks=False), roots=targets)
     matching = [f for f in everything.findings if f.id.startswith(prefix.lower().replace("-", ""))]
     return (matching[0] if matching else None), usual
+
+
+def _in_history(places: list[dict[str, Any]]) -> Any:
+    """Return a source of the objects in which a finding was, if it was found in history."""
+    found = [p for p in places if p.get("blob")]
+    if not found:
+        return None
+    from leakguard.gitio.repository import open_repository
+    from leakguard.sources.history import Entry, HistoryShard
+
+    entries = tuple(Entry(p["blob"], p["path"], "", 0, p["kind"]) for p in found)
+    return HistoryShard(open_repository(found[0]["root"]), entries, None, 0)
 
 
 def _lines(finding: Any, report: Any) -> list[str]:

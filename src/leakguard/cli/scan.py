@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from leakguard._version import __version__
+from leakguard.cli import _history
 from leakguard.cli.output import Outputs, colors
 from leakguard.errors import UsageError
 
@@ -33,6 +34,14 @@ from leakguard.errors import UsageError
     metavar="FILE",
     help="Where the report goes, `-` for standard output; the n-th -o belongs to the n-th -f.",
 )
+@click.option("--git", is_flag=True, help="PATHs are repositories: scan their whole history.")
+@click.option("--unreachable", is_flag=True, help="With --git: also what no ref leads to (reflogs, stashes, dangling, the index).")
+@click.option("--since-commit", metavar="REV", help="With --git: only what came after this commit.")
+@click.option("--new-since", metavar="REV", help="With --git: only what this commit does not have yet.")
+@click.option("--branch", metavar="NAME", help="With --git: only what leads to this branch.")
+@click.option("--commits", metavar="A..B", help="With --git: only the commits of this range.")
+@click.option("--since", metavar="DATE", help="With --git: only commits after this date.")
+@click.option("--path", "git_paths", multiple=True, metavar="PATHSPEC", help="With --git: only these paths; repeatable.")
 @click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced).")
 @click.option("--no-ignore", is_flag=True, help="Scan what .gitignore hides, too.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths, written as in .gitignore; repeatable.")
@@ -74,9 +83,9 @@ from leakguard.errors import UsageError
 @click.option("-q", "--quiet", is_flag=True, help="One `path:line:column: rule id` a line.")
 @click.option("--show-suppressed", is_flag=True, help="List what is suppressed, too.")
 def command(paths: tuple[str, ...], **flags: Any) -> int:
-    """Find leaked credentials in files, folders and streams.
+    """Find leaked credentials in files, folders, streams and git history.
 
-    PATH is a file or folder (default: the current folder); `-` reads standard input.
+    PATH is a file or folder (default: the current folder); `-` reads standard input; with --git it is a repository.
     """
     from leakguard.pipeline.outcome import exit_code
 
@@ -94,7 +103,10 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
         raise UsageError("`-` can't be mixed with paths", hint="scan standard input on its own")
     if view["stdin_name"] and targets != ["-"]:
         raise UsageError("--stdin-name goes with `-`", hint="leakguard scan - --stdin-name build.log")
-    report, config = _run(targets, _typed(flags), view)
+    git, ranges = _history.split(flags)
+    if git and "-" in targets:
+        raise UsageError("a repository can't come from standard input", hint="leakguard scan --git PATH")
+    report, config = _run(targets, _typed(flags), view, ranges if git else None)
     code = exit_code(report, config)
     report = report._replace(exit_code=code, version=__version__)
     outputs.write(report, view | {"color": colors(view["color"])}, _base(view["base_path"], targets))
@@ -109,7 +121,7 @@ def _typed(flags: dict[str, Any]) -> dict[str, object]:
     return typed
 
 
-def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> tuple[Any, Any]:
+def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any], ranges: dict[str, Any] | None) -> tuple[Any, Any]:
     import time
 
     from leakguard.cli.progress import Progress
@@ -136,12 +148,17 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any]) -> 
         rules_version=config.rules_version or prepare.rules_version(),
     )
     with Progress() as progress:
-        source = _source(targets, config, view["stdin_name"], setup.today)
+        source = _source(targets, config, view["stdin_name"], setup, ranges, progress)
         report = scan(
-            source, setup, roots=[] if stdin else [os.path.abspath(t) for t in targets], clock=time.monotonic, seen=progress.seen
+            source,
+            setup,
+            roots=[] if stdin else [os.path.abspath(t) for t in targets],
+            clock=time.monotonic,
+            seen=progress.seen,
+            keep=None if ranges is None else source.is_new,
         )
     report = report._replace(started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    if config.warn_new_rules and config.rules_version is not None and not stdin:
+    if config.warn_new_rules and config.rules_version is not None and not stdin and ranges is None:
         report = report._replace(notes=(*report.notes, *_newer(targets, config, setup)))
     if report.findings and not stdin:
         from leakguard.suppress import lastrun
@@ -165,7 +182,9 @@ def _newer(targets: list[str], config: Any, setup: Any) -> list[str]:
     only = config._replace(rules_version=None, only_rules=tuple(newer), jobs=1)
     engine = prepare.build_engine(only, os.environ)
     report = scan(
-        _source(targets, config, None, setup.today), setup._replace(engine=engine, config=only, forks=False), clock=time.monotonic
+        _source(targets, config, None, setup, None, None),
+        setup._replace(engine=engine, config=only, forks=False),
+        clock=time.monotonic,
     )
     told = [
         f"newer rules than version {pinned} find {len(report.findings)} more: take them with --rules-version {prepare.rules_version()}"
@@ -173,15 +192,25 @@ def _newer(targets: list[str], config: Any, setup: Any) -> list[str]:
     return told + [f"newer rule {f.rule.id}: {f.preview} in {len(f.places)} places" for f in report.findings[:10]]
 
 
-def _source(targets: list[str], config: Any, stdin_name: str | None, today: Any) -> Any:
+def _source(
+    targets: list[str], config: Any, stdin_name: str | None, setup: Any, ranges: dict[str, Any] | None, progress: Any
+) -> Any:
     if targets == ["-"]:
         from leakguard.sources.stream import StreamSource
 
         return StreamSource(sys.stdin.buffer, stdin_name or "stdin")
     from leakguard.pipeline.setup import excluders
+
+    exclude = excluders(config, setup.today)
+    if ranges is not None:
+        if len(targets) > 1:
+            raise UsageError("--git takes one repository at a time", hint="run it once for each")
+        return _history.source(
+            targets[0], ranges, setup.engine, config, forks=setup.forks, exclude=exclude, progress=progress.share
+        )
     from leakguard.sources.files import FilesSource
 
-    return FilesSource(targets, ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today))
+    return FilesSource(targets, ignore=config.ignore, max_size=config.max_size or None, exclude=exclude)
 
 
 def _whole(targets: list[str], config: Any) -> bool:

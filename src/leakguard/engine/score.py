@@ -90,8 +90,11 @@ def _outside(terms: _Terms, rule: Rule, match: RawMatch, data: bytes, name: str,
     else:
         terms.add("name:weak", "its name is vague")
     quoted = bool(match.groups.get("q"))
-    if name.startswith("$") and not quoted and b"=" not in data[match.whole_start : match.start]:
-        terms.add("reference", "reads a variable, sets none")
+    if name.startswith("$"):
+        between = data[match.whole_start : match.start]
+        # `$PWD:/src` and `test "$pass" = link` read; `$password = 'x'` sets
+        if (not quoted and b"=" not in between) or values.COMPARED(between):
+            terms.add("reference", "reads a variable, sets none")
     terms.add("quoted" if quoted else "bare", "stands in quotes" if quoted else "stands without quotes")
     terms.add("file:" + file_kind, f"in a {file_kind} file")
     length = match.end - match.start

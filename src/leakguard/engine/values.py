@@ -305,6 +305,9 @@ OWN_LINE = _late(
 )
 """What stands before the salt of a baseline line: that is public by design."""
 
+COMPARED = _late("match", rb"[0-9A-Za-z_]*[\"'}][ \t]*[!=]?=")
+"""What follows a variable that a shell compares: `"$pass" = link`."""
+
 EXAMPLE = _late(
     "search",
     rb"example|e\.g\.|placeholder|dummy|fake|lorem|for instance|replace with|change me|changeme|your[ _-](?:own|api|secret|token|password)",

@@ -1,43 +1,39 @@
 """Text for people: grouped by credential, worst first, a frame that shows the place and never the value.
 
-Quiet when clean. Every next step that is printed is a command that exists; a test runs them.
+Quiet when clean. Every next step that is printed is a command that exists; a test runs them. Lines fit the terminal, but
+for paths and commands: what is printed can be opened and pasted, so these are never cut.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import TextIO
 
-from leakguard.model.blob import REASONS, GitProvenance
+from leakguard.model.blob import REASONS, GitProvenance, StreamProvenance
 from leakguard.model.finding import Finding, FrameLine, Place, Report
 from leakguard.ports import ReportOptions
-from leakguard.reporters._escape import ascii_only, at, clean, path_of, plural, size
+from leakguard.reporters import _summary
+from leakguard.reporters._escape import at, clean, path_of, plural
+from leakguard.reporters._frame import frame_of, main_places, words
+from leakguard.reporters._summary import Paint, wrap
 
 SUFFIX = ".txt"
-_COLORS = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "dim": "2", "bold": "1", "good": "32"}
-_STATES = {"not_tried": "◐ UNVERIFIED", "unknown": "◐ UNVERIFIED", "live": "● LIVE", "live_restricted": "● LIVE", "dead": "○ DEAD"}
+_STATES = {
+    "not_tried": "◐ UNVERIFIED",
+    "unknown": "◐ UNVERIFIED",
+    "unverifiable": "◐ UNVERIFIED",
+    "skipped_by_policy": "◐ UNVERIFIED",
+    "live": "● LIVE",
+    "live_restricted": "● LIVE",
+    "dead": "○ DEAD",
+    "canary": "○ CANARY",
+}
 _MORE_PLACES = 6
-_MORE_SKIPS = 10
 
 
 def write(report: Report, out: TextIO, options: ReportOptions) -> None:
     """Write the report."""
-    lines = _quiet(report) if options.quiet else _lines(report, _Paint(options))
-    out.writelines((line if options.unicode else ascii_only(line)).rstrip() + "\n" for line in lines)
-
-
-class _Paint:
-    def __init__(self, options: ReportOptions) -> None:
-        self.options = options
-        self.width = max(40, options.width)
-
-    def __call__(self, text: str, color: str) -> str:
-        return f"\x1b[{_COLORS[color]}m{text}\x1b[0m" if self.options.color and text else text
-
-    def fit(self, text: str, less: int = 0) -> str:
-        room = self.width - less
-        return text if len(text) <= room else text[: max(1, room - 1)] + "…"
+    _summary.put(_quiet(report) if options.quiet else _lines(report, Paint(options)), out, options)
 
 
 def _quiet(report: Report) -> Iterator[str]:
@@ -49,56 +45,79 @@ def _quiet(report: Report) -> Iterator[str]:
             yield f"{path_of(skip.provenance)}: {REASONS.get(skip.reason, skip.reason)}"
 
 
-def _lines(report: Report, paint: _Paint) -> Iterator[str]:
+def _lines(report: Report, paint: Paint) -> Iterator[str]:
     for finding in report.findings:
         yield from _finding(finding, paint)
         yield ""
-    if paint.options.show_suppressed:
+    if paint.options.show_suppressed and report.suppressed:
         for s in report.suppressed:
             why = f": {clean(s.reason)}" if s.reason else ""
             until = f" until {s.until}" if s.until else ""
-            yield paint(paint.fit(f"◌ {at(s.finding.places[0])}  {s.finding.rule.id}  by {s.by}{why}{until}"), "dim")
-    yield from _summary(report, paint)
+            told = [at(s.finding.places[0]), f" {s.finding.rule.id} ", *f"by {s.by}{why}{until}".split(" ")]
+            yield from (paint(line, "dim") for line in wrap(told, paint.width, first=" ◌ ", rest="   "))
+        yield ""
+    yield from _summary.lines(report, paint)
 
 
-def _finding(f: Finding, paint: _Paint) -> Iterator[str]:
-    state = _STATES.get(f.verdict.state, f.verdict.state.upper())
-    first = f" {state}  {clean(f.rule.name)}"
+def _finding(f: Finding, paint: Paint) -> Iterator[str]:
+    yield from _heading(f, paint)
+    main = main_places(f)
+    files = len({path_of(p.provenance) for p in main})
+    commits = len({p.provenance.commit for p in main if isinstance(p.provenance, GitProvenance) and p.provenance.commit})
+    found = f"found {len(main)}× in {plural(files, 'file')}" + (f", {plural(commits, 'commit')}" if commits else "")
+    facts = [f"{f.preview}  (id {f.id[:8]})", f"score {f.score.value:.2f}, {found}"]
+    yield from wrap(facts, paint.width, rest="   ", joint="   ")
+    if f.verdict.reason:
+        yield from wrap(clean(f.verdict.reason).split(" "), paint.width, first="   checked  ", rest="            ")
+    yield ""
+    place = main[0]
+    frame = frame_of(f, place)
+    yield "   " + paint(at(place), "bold") + (f"  decoded from {place.encoding}" if place.encoding else "")
+    if isinstance(place.provenance, GitProvenance):
+        for told in _history(main):
+            yield from wrap(told.split(" "), paint.width)
+    yield from _frame(frame.lines, f.severity, paint)
+    yield from _others(f, main, frame.places, paint)
+    if paint.options.verbose:
+        for reason in f.score.reasons:
+            told = wrap(clean(reason.detail).split(" "), paint.width, first=f"   {reason.weight:+6.2f}  ", rest=" " * 11)
+            yield from (paint(line, "dim") for line in told)
+    yield ""
+    # a command is never cut: what is printed runs as it is pasted
+    yield f"   next   rotate it:    leakguard rules show {f.rule.id}"
+    if not all(isinstance(p.provenance, StreamProvenance) for p in f.places):
+        # what came from a stream can't be read again, so neither would run
+        yield f"          why:          leakguard explain {f.id[:8]}"
+        yield f'          false alarm:  leakguard allow {f.id[:8]} --reason "..."'
+
+
+def _heading(f: Finding, paint: Paint) -> Iterator[str]:
+    """State and name to the left; rule and severity to the right, or below where there is no room."""
+    first = f" {_STATES.get(f.verdict.state, f.verdict.state.upper())}  {clean(f.rule.name)}"
     tail = f"{f.rule.id} · {f.severity}"
     gap = paint.width - len(first) - len(tail)
     if gap >= 2:
         yield paint(first, f.severity) + " " * gap + paint(tail, "dim")
-    else:
-        yield paint(paint.fit(first), f.severity)
-        yield "   " + paint(paint.fit(tail, 3), "dim")
-    main = [p for p in f.places if p.part == f.rule.part] or list(f.places)
-    files = len({path_of(p.provenance) for p in main})
-    yield paint.fit(f"   {f.preview}  (id {f.id[:8]})   score {f.score.value:.2f}, found {len(main)}× in {plural(files, 'file')}")
-    yield ""
-    place = main[0]
-    yield "   " + paint(paint.fit(at(place), 3), "bold") + (f"  decoded from {place.encoding}" if place.encoding else "")
-    if isinstance(place.provenance, GitProvenance):
-        yield from (f"   {paint.fit(line, 3)}" for line in _history(main))
-    yield from _frame(place, paint)
-    others = main[1:]
-    if others:
-        shown = [at(p) for p in others[:_MORE_PLACES]]
-        more = f" · +{len(others) - _MORE_PLACES} more" if len(others) > _MORE_PLACES else ""
-        for line in _wrap("also: " + " · ".join(shown) + more, paint.width - 3):
-            yield "   " + line
-    for part in (p for p in f.places if p.part != f.rule.part):
-        yield paint.fit(f"   with its {part.part.replace('_', ' ')} at {at(part)}")
-    if paint.options.verbose:
-        for reason in f.score.reasons:
-            yield paint(paint.fit(f"   {reason.weight:+6.2f}  {clean(reason.detail)}"), "dim")
-    yield ""
-    # a command is never cut: what is printed runs as it is pasted
-    yield f"   next   rotate it:    leakguard rules show {f.rule.id}"
-    yield f"          why:          leakguard explain {f.id[:8]}"
-    yield f'          false alarm:  leakguard allow {f.id[:8]} --reason "..."'
+        return
+    yield from (paint(line, f.severity) for line in wrap(first[1:].split(" "), paint.width, first=" ", rest="   "))
+    yield from (paint(line, "dim") for line in wrap([f.rule.id, f.severity], paint.width, rest="   ", joint=" · "))
 
 
-def _history(places: list[Place]) -> Iterator[str]:
+def _others(f: Finding, main: tuple[Place, ...], shown: tuple[Place, ...], paint: Paint) -> Iterator[str]:
+    """Name the places that the frame does not show."""
+    groups = {"also": [p for p in main[1:] if p not in shown]}
+    for p in f.places:
+        if p.part != main[0].part and p not in shown:
+            groups.setdefault(f"with its {words(p.part, f)} at", []).append(p)
+    for label, places in groups.items():
+        told = [at(p) for p in places[:_MORE_PLACES]]
+        if len(places) > _MORE_PLACES:
+            told.append(f"+{len(places) - _MORE_PLACES:,} more")
+        first = f"   {label}: " if label == "also" else f"   {label} "
+        yield from wrap(told, paint.width, first=first, rest="         ", joint=" · ")
+
+
+def _history(places: tuple[Place, ...]) -> Iterator[str]:
     """Say who brought it, when, and where it still is."""
     all_of_them = [p.provenance for p in places if isinstance(p.provenance, GitProvenance)]
     first = min((p for p in all_of_them if p.commit), key=lambda p: p.time, default=None)
@@ -111,26 +130,31 @@ def _history(places: list[Place]) -> Iterator[str]:
     yield "still at the end of " + ", ".join(heads[:3]) + more if heads else "at the end of no branch; the history still holds it"
 
 
-def _frame(place: Place, paint: _Paint) -> Iterator[str]:
-    if not place.frame:
+def _frame(lines: tuple[FrameLine, ...], color: str, paint: Paint) -> Iterator[str]:
+    if not lines:
         return
-    digits = len(str(place.frame[-1].number))
+    digits = len(str(lines[-1].number))
+    edge = f"   {' ' * digits} " + paint("│", "dim") + " "
     room = paint.width - digits - 6
     last = None
-    for line in place.frame:
+    for line in lines:
         if last is not None and line.number > last + 1:
-            hidden = line.number - last - 1
-            yield paint(f"   {' ' * digits} │ … {plural(hidden, 'line')}", "dim")
+            yield edge + paint(f"… {plural(line.number - last - 1, 'line')}", "dim")
         last = line.number
         text, marks = _window(line, room)
         yield f"   {paint(f'{line.number:{digits}} │', 'dim')} {text}"
         for start, end, label in marks:
-            caret = "─" * max(0, end - start - 2)
-            yield (
-                f"   {' ' * digits} {paint('│', 'dim')} "
-                + " " * start
-                + paint(f"╰{caret}╯ {label.replace('_', ' ')}"[: max(4, room - start)], "critical")
-            )
+            yield edge + _pointer(start, end, label, room, color, paint)
+
+
+def _pointer(start: int, end: int, label: str, room: int, color: str, paint: Paint) -> str:
+    """Draw a brace under a mark; its label stands to the right, or to the left where there is no room."""
+    brace = f"╰{'─' * max(0, min(end, room) - start - 2)}╯"
+    if not label or start + len(brace) + 1 + len(label) <= room:
+        return " " * start + paint(f"{brace} {label}".rstrip(), color)
+    if len(label) < start:
+        return " " * (start - len(label) - 1) + paint(f"{label} {brace}", color)
+    return " " * start + paint(brace, color)
 
 
 def _window(line: FrameLine, room: int) -> tuple[str, list[tuple[int, int, str]]]:
@@ -141,64 +165,6 @@ def _window(line: FrameLine, room: int) -> tuple[str, list[tuple[int, int, str]]
     begin = max(0, min((marks[0][0] if marks else 0) - room // 3, len(text) - room + 1))
     cut = ("…" if begin else "") + text[begin + (1 if begin else 0) : begin + room - 1] + "…"
     return cut, [(max(0, s - begin), min(room, e - begin), label) for s, e, label in marks if begin <= s < begin + room - 2]
-
-
-def _wrap(text: str, width: int) -> Iterator[str]:
-    line = ""
-    for word in text.split(" "):
-        if line and len(line) + 1 + len(word) > width:
-            yield line
-            line = "      " + word
-        else:
-            line = f"{line} {word}" if line else word
-    yield line
-
-
-def _summary(report: Report, paint: _Paint) -> Iterator[str]:
-    c = report.coverage
-    bits = []
-    if report.findings:
-        counts = Counter(f.severity for f in report.findings)
-        told = ", ".join(f"{counts[s]} {s}" for s in ("critical", "high", "medium", "low") if counts[s])
-        bits.append(f"{plural(len(report.findings), 'finding')} ({told})")
-    if report.suppressed:
-        by = Counter(s.by for s in report.suppressed)
-        bits.append(f"{len(report.suppressed)} suppressed (" + ", ".join(f"{n} by {name}" for name, n in sorted(by.items())) + ")")
-    if report.findings:
-        yield paint(paint.fit(" ✖ " + " · ".join(bits)), "critical")
-    elif report.incomplete:
-        yield paint(paint.fit(" ✖ " + " · ".join(["no leaks found in what could be read", *bits])), "medium")
-    else:
-        yield paint(paint.fit(" ✔ " + " · ".join(["no leaks found", *bits])), "good")
-    speed = f"   {plural(c.files, 'file')}, {size(c.bytes)}, {plural(c.rules, 'rule')} in {c.seconds:.2f} s"
-    if c.below_level:
-        speed += f" · {c.below_level:,} candidates below level {report.level}"
-    yield paint(paint.fit(speed), "dim")
-    yield from _skips(report, paint)
-    for note in report.notes:
-        for line in _wrap(clean(note), paint.width - 9):
-            yield f"   note: {line}"
-    if report.id_scope == "run" and report.findings:
-        yield paint(paint.fit("   note: the ids hold for this run only, no key could be kept (LEAKGUARD_ID_KEY sets one)"), "dim")
-
-
-def _skips(report: Report, paint: _Paint) -> Iterator[str]:
-    chosen = Counter[str]()
-    for skip in report.skipped:
-        if skip.by_choice:
-            chosen[skip.reason] += skip.number
-    if chosen:
-        told = ", ".join(f"{n:,} {REASONS.get(reason, reason)}" for reason, n in sorted(chosen.items()))
-        for line in _wrap("skipped: " + told, paint.width - 3):
-            yield paint("   " + line, "dim")
-    missed = [s for s in report.skipped if not s.by_choice]
-    if missed:
-        yield paint(paint.fit(f"   not scanned: {plural(len(missed), 'input')}, so this scan is incomplete"), "high")
-        for skip in missed[:_MORE_SKIPS]:
-            detail = f" ({clean(skip.detail)})" if skip.detail else ""
-            yield paint.fit(f"     {path_of(skip.provenance)}: {REASONS.get(skip.reason, skip.reason)}{detail}")
-        if len(missed) > _MORE_SKIPS:
-            yield f"     +{len(missed) - _MORE_SKIPS} more; -f json lists them all"
 
 
 def roots_of(report: Report) -> str:

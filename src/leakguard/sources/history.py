@@ -17,7 +17,7 @@ from leakguard.gitio.log import GITLINK, Change, Commit, Log
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.repository import Repository
 from leakguard.model.blob import Blob, GitProvenance, Gone, Skipped, path_in
-from leakguard.model.finding import Finding, Place
+from leakguard.model.finding import Candidate, Finding, Place
 from leakguard.sources._held import Held, every, held
 from leakguard.sources._settle import settle
 from leakguard.sources._text import cut, read_all, reader
@@ -267,8 +267,11 @@ class HistorySource:
             named += [GitProvenance(root, name, "ref-name") for name in refs]
         return iter(named) if sieve is None else _suspicious(named, sieve)
 
-    def is_new(self, place: Place) -> bool:
-        """Whether one of a place's lines stood in no older version of its path; of a whole history every line counts."""
+    def is_new(self, candidate: Candidate) -> bool:
+        """Whether one of a candidate's lines stood in no older version of its path; of a whole history every line counts."""
+        return any(self._new_place(place) for place in (candidate.place, *candidate.others))
+
+    def _new_place(self, place: Place) -> bool:
         provenance = place.provenance
         if self._scope.whole or not isinstance(provenance, GitProvenance) or provenance.kind != "history":
             return True
