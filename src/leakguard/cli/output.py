@@ -1,11 +1,15 @@
-"""Where reports go: the n-th `-o` belongs to the n-th `-f`; files are written whole, mode 0600, by rename."""
+"""Where reports go: the n-th `-o` belongs to the n-th `-f`; files are written whole, mode 0600, by rename.
+
+Where standard output holds neither a text report nor the JSON one, the summary goes to standard error: what was skipped is
+told in every run.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from leakguard import plugins
 from leakguard.errors import UsageError
@@ -41,15 +45,24 @@ class Outputs:
                 reporter.write(report, _stdout(), options(view, base_path, terminal=name == "text"))
             else:
                 _write_file(target, reporter, report, options({**view, "color": False}, base_path, terminal=False))
+        if not view.get("quiet") and not {("text", "-"), ("json", "-")} & set(self._pairs):
+            self._summary(report, view, base_path)
+
+    def _summary(self, report: Report, view: Mapping[str, Any], base_path: str) -> None:
+        """Tell on standard error what the formats leave out."""
+        from leakguard.reporters import _summary
+
+        sys.stdout.flush()
+        looks = options({**view, "color": False}, base_path, terminal=True)
+        _summary.write(report, sys.stderr, looks._replace(unicode=_unicode(sys.stderr), width=_width(sys.stderr)))
 
 
 def options(view: Mapping[str, Any], base_path: str, *, terminal: bool) -> ReportOptions:
     """Return how a report looks here."""
-    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     return ReportOptions(
         color=bool(view.get("color")) and terminal,
-        unicode=not terminal or encoding.startswith(("utf", "cp65001")),
-        width=_width() if terminal else 100,
+        unicode=not terminal or _unicode(sys.stdout),
+        width=_width(sys.stdout) if terminal else 100,
         verbose=bool(view.get("verbose")),
         quiet=bool(view.get("quiet")),
         base_path=base_path,
@@ -68,12 +81,16 @@ def colors(choice: str) -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _width() -> int:
+def _unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "ascii").lower().replace("-", "").startswith(("utf", "cp65001"))
+
+
+def _width(stream: TextIO) -> int:
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit() and int(columns):
         return int(columns)
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 100
+        return os.get_terminal_size(stream.fileno()).columns or 100
     except (OSError, ValueError):
         return 100
 

@@ -163,7 +163,7 @@ class Pack:
     def ids(self, numbers: Iterable[int]) -> dict[int, str]:
         """Return the ids (hex) of some objects."""
         wanted = {self.offsets[number]: number for number in numbers}
-        return {wanted[offset]: oid.hex() for oid, offset in self._index.entries() if offset in wanted} if wanted else {}
+        return {wanted[offset]: self._index.id(at).hex() for at, offset in enumerate(self._index.offsets) if offset in wanted}
 
     def all_ids(self) -> Iterator[bytes]:
         """Yield every id, sorted."""
@@ -226,9 +226,12 @@ class _Index:
 
     def entries(self) -> Iterator[tuple[bytes, int]]:
         """Yield `(id, offset)`, sorted by id."""
-        length = self._length
-        for i, offset in enumerate(self.offsets):
-            yield self._ids[i * length : (i + 1) * length], offset
+        for at, offset in enumerate(self.offsets):
+            yield self.id(at), offset
+
+    def id(self, at: int) -> bytes:
+        """Return the id at a place of the index."""
+        return self._ids[at * self._length : (at + 1) * self._length]
 
     def find(self, oid: bytes) -> int | None:
         """Return an object's offset, or None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from leakguard.model.blob import GitProvenance, Provenance, path_in
 from leakguard.model.finding import Place
 
-_ASCII = str.maketrans({"•": "*", "…": "...", "│": "|", "╰": "`", "╯": "'", "─": "-", "◐": "[?]", "●": "[!]", "○": "[ ]", "✖": "x", "✔": "ok", "·": "-", "×": "x", "—": "-", "“": '"', "”": '"'})  # fmt: skip
+_ASCII = str.maketrans({"•": "*", "…": "...", "│": "|", "╰": "`", "╯": "'", "─": "-", "◐": "[?]", "●": "[!]", "○": "[ ]", "◌": "[-]", "✖": "x", "✔": "ok", "·": "-", "×": "x", "—": "-", "“": '"', "”": '"'})  # fmt: skip
 
 
 def clean(text: str) -> str:

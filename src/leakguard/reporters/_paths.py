@@ -27,5 +27,5 @@ def level(severity: str) -> str:
 
 def message(name: str, preview: str, part: str, wanted: str) -> str:
     """Return the sentence that every forge shows."""
-    what = name if part == wanted else f"{name}: its {part.replace('_', ' ')}"
+    what = name if part == wanted else f"{part.replace('_', ' ').capitalize()} of {name}"
     return f"{what} ({preview}). Rotate it at the provider; removing the line does not revoke it."

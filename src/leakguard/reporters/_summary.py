@@ -20,7 +20,8 @@ class Paint:
 
     def __init__(self, options: ReportOptions) -> None:
         self.options = options
-        self.width = max(40, options.width)
+        # ASCII stand-ins are longer than what they stand for: two marks of a line by two characters each
+        self.width = max(40, options.width) - (0 if options.unicode else 4)
 
     def __call__(self, text: str, color: str) -> str:
         """Colour a text, if this report has colours."""

@@ -12,19 +12,22 @@ from hashlib import sha256
 from html import escape
 from typing import TextIO
 
-from leakguard.model.blob import REASONS, GitProvenance
-from leakguard.model.finding import Finding, FrameLine, Place, Report
+from leakguard.model.blob import REASONS, GitProvenance, StreamProvenance
+from leakguard.model.finding import Finding, FrameLine, Place, Report, Suppressed
 from leakguard.ports import ReportOptions
 from leakguard.reporters import _shape
 from leakguard.reporters._escape import clean, plural, size
+from leakguard.reporters._frame import frame_of, main_places, words
 from leakguard.reporters._html_parts import SCRIPT, STYLE
 from leakguard.reporters._paths import relative
-from leakguard.reporters.text import roots_of
+from leakguard.reporters.text import STATES, roots_of
 
 SUFFIX = ".html"
-_CARDS = 400
+_CARDS = 250
 """Findings that get a card with a frame; the table and the data list all of them."""
 _PLACES = 20
+_SKIPS = 200
+_ROWS = 500
 
 
 def write(report: Report, out: TextIO, options: ReportOptions) -> None:
@@ -56,28 +59,38 @@ def _verdict(report: Report) -> str:
 
 def _header(report: Report, verdict: str, out: TextIO) -> None:
     kind = "bad" if report.findings else "warn" if report.incomplete else "good"
-    started = f" · {escape(report.started)}" if report.started else ""
+    when = report.started.replace("T", " ").replace("Z", " UTC")
+    about = [roots_of(report) or "standard input", when, f"level {report.level}", plural(report.coverage.rules, "rule")]
     c = report.coverage
     out.write(
         f'<header class="{kind}"><p class="brand">LeakGuard {escape(report.version)}</p><h1>{escape(verdict)}</h1>\n'
-        f"<p>{escape(roots_of(report) or 'standard input')}{started} · level {escape(report.level)} · {plural(c.rules, 'rule')}</p>\n"
+        f"<p>{escape(' · '.join(filter(None, about)))}</p>\n"
     )
     missed = sum(s.number for s in report.skipped if not s.by_choice)
     chosen = sum(s.number for s in report.skipped if s.by_choice)
     total = max(1, c.files + missed + chosen)
+    told = f"{chosen:,} skipped by choice · {missed:,} could not be read"
+    told = f'<a href="#skipped">{told}</a>' if report.skipped else told
     out.write(
         f'<div class="bar" role="img" aria-label="{c.files} scanned, {chosen} skipped by choice, {missed} not readable">'
         f'<i class="ok" style="width:{100 * c.files / total:.1f}%"></i><i class="chosen" style="width:{100 * chosen / total:.1f}%"></i>'
         f'<i class="missed" style="width:{100 * missed / total:.1f}%"></i></div>\n'
-        f"<p>{plural(c.files, 'file')}, {size(c.bytes)} scanned in {c.seconds:.2f} s · {chosen:,} skipped by choice · {missed:,} could not be read</p></header>\n"
+        f"<p>{plural(c.files, 'file')}, {size(c.bytes)} scanned in {c.seconds:.2f} s · {told}</p></header>\n"
     )
 
 
 def _tiles(report: Report, out: TextIO) -> None:
+    """Write the counts; the script makes filters of them."""
     counts = Counter(f.severity for f in report.findings)
-    tiles = [(name, counts[name]) for name in ("critical", "high", "medium", "low")] + [("suppressed", len(report.suppressed))]
     out.write('<section class="tiles" aria-label="Counts">')
-    out.writelines(f'<div class="tile {name}{"" if n else " none"}"><b>{n:,}</b><span>{name}</span></div>' for name, n in tiles)
+    for name in ("critical", "high", "medium", "low"):
+        none = "" if counts[name] else " none"
+        out.write(
+            f'<button type="button" disabled class="tile {name}{none}" data-s="{name}"><b>{counts[name]:,}</b><span>{name}</span></button>'
+        )
+    n = len(report.suppressed)
+    inside = f"<b>{n:,}</b><span>suppressed</span>"
+    out.write(f'<a class="tile" href="#suppressed">{inside}</a>' if n else f'<div class="tile none">{inside}</div>')
     out.write("</section>\n")
 
 
@@ -85,24 +98,21 @@ def _table(report: Report, options: ReportOptions, out: TextIO) -> None:
     if not report.findings:
         return
     out.write(
-        '<section><h2>Credentials</h2>\n<p class="tools" hidden><label>Filter <input type="search" id="filter" placeholder="rule, path, severity"></label>'
+        '<section><h2>Credentials</h2>\n<p class="tools" hidden><label>Filter <input type="search" id="filter" placeholder="rule, path, id ( / )"></label>'
         ' <span id="shown" role="status"></span></p>\n<div class="wide"><table id="findings"><thead><tr>'
     )
-    out.writelines(
-        f'<th scope="col" data-column="{i}">{name}</th>'
-        for i, name in enumerate(("Severity", "What", "Value", "Where", "Score", "Id"))
-    )
+    out.writelines(f'<th scope="col">{name}</th>' for name in ("Severity", "What", "Value", "Where", "Score", "Id"))
     out.write("</tr></thead><tbody>\n")
     for n, f in enumerate(report.findings):
-        first = f.places[0]
-        more = f' <span class="more">+{len(f.places) - 1}</span>' if len(f.places) > 1 else ""
-        where = f"{escape(relative(first.provenance, options))}:{first.start_line}"
+        main = main_places(f)
+        more = f" <small>+{len(main) - 1}</small>" if len(main) > 1 else ""
+        where = f"{escape(relative(main[0].provenance, options))}:{main[0].start_line}"
         target = f'<a href="#f{n}">{escape(f.rule.name)}</a>' if n < _CARDS else escape(f.rule.name)
         rank = ("low", "medium", "high", "critical").index(f.severity)
         out.write(
-            f'<tr><td data-sort="{rank}"><span class="chip {f.severity}">{f.severity}</span></td><td>{target}<br><code>{escape(f.rule.id)}</code></td>'
-            f'<td><code>{escape(f.preview)}</code></td><td class="path">{where}{more}</td><td data-sort="{f.score.value:.4f}">{f.score.value:.2f}</td>'
-            f"<td><code>{f.id[:8]}</code></td></tr>\n"
+            f'<tr data-n="{n}" data-s="{f.severity}"><td data-sort="{rank}"><span class="chip {f.severity}">{f.severity}</span></td>'
+            f"<td>{target}<br><small>{escape(f.rule.id)}</small></td><td><code>{escape(f.preview)}</code></td>"
+            f'<td class="path">{where}{more}</td><td>{f.score.value:.2f}</td><td><code>{f.id[:8]}</code></td></tr>\n'
         )
     out.write("</tbody></table></div></section>\n")
 
@@ -112,29 +122,52 @@ def _cards(report: Report, options: ReportOptions, out: TextIO) -> None:
         return
     out.write("<section><h2>Places and evidence</h2>\n")
     for n, f in enumerate(report.findings[:_CARDS]):
+        state = STATES.get(f.verdict.state, f.verdict.state).lower()
+        reason = f" · {escape(clean(f.verdict.reason))}" if f.verdict.reason else ""
         out.write(
             f'<article id="f{n}" class="{f.severity}"><h3>{escape(f.rule.name)} <code>{escape(f.preview)}</code></h3>'
-            f'<p><span class="chip {f.severity}">{f.severity}</span> <span class="chip">◐ {escape(f.verdict.state.replace("_", " "))}</span>'
-            f" id <code>{f.id}</code> · score {f.score.value:.2f}</p>\n"
+            f'<p><span class="chip {f.severity}">{f.severity}</span> <span class="chip">{escape(state)}</span>'
+            f" <small>id <code>{f.id}</code>{reason}</small></p>\n"
         )
         _places(f, options, out)
         reasons = "".join(f"<li><b>{r.weight:+.2f}</b> {escape(clean(r.detail))}</li>" for r in f.score.reasons)
-        out.write(f'<details><summary>Why it counts</summary><ul class="reasons">{reasons}</ul></details>\n')
-        out.write(
-            f"<p class=next><b>Next</b> rotate it: <code>leakguard rules show {escape(f.rule.id)}</code> · false alarm: "
-            f'<code>leakguard allow {f.id[:8]} --reason "..."</code></p></article>\n'
-        )
+        out.write(f'<details><summary>Why: score {f.score.value:.2f}</summary><ul class="reasons">{reasons}</ul></details>\n')
+        _next(f, out)
+        out.write("</article>\n")
     if len(report.findings) > _CARDS:
-        out.write(f"<p>{len(report.findings) - _CARDS:,} more are in the table and in the data below.</p>\n")
+        out.write(
+            f"<p>{len(report.findings) - _CARDS:,} more are in the table above; <code>-f json</code> tells all of each.</p>\n"
+        )
     out.write("</section>\n")
 
 
+def _next(f: Finding, out: TextIO) -> None:
+    """Write the steps with boxes to tick; what came from a stream can't be read again to be explained or allowed."""
+    steps = [f"Rotate it at the provider: <code>leakguard rules show {escape(f.rule.id)}</code>"]
+    if not all(isinstance(p.provenance, StreamProvenance) for p in f.places):
+        steps.append("Move the new one to the environment or a vault, then see that it is gone: <code>leakguard scan</code>")
+    out.write('<ul class="next">')
+    out.writelines(f'<li><label><input type="checkbox"> {step}</label></li>' for step in steps)
+    if len(steps) > 1:
+        allow = f'<code>leakguard allow {f.id[:8]} --reason "..."</code>'
+        out.write(f"<li>In doubt: <code>leakguard explain {f.id[:8]}</code> · false alarm: {allow}</li>")
+    out.write("</ul>")
+
+
 def _places(f: Finding, options: ReportOptions, out: TextIO) -> None:
-    shown = f.places[0]
-    out.write(f'<p class="path">{_at(shown, f, options)}</p>\n')
-    if shown.frame:
-        out.write("<pre>" + "\n".join(map(_frame_line, shown.frame)) + "</pre>\n")
-    rest = f.places[1:]
+    first = main_places(f)[0]
+    lines, shown = frame_of(f, first)
+    out.write(f'<p class="path">{_at(first, f, options)}</p>\n')
+    if lines:
+        out.write('<pre tabindex="0">')
+        last, digits = lines[0].number, len(str(lines[-1].number))
+        for line in lines:
+            if line.number > last + 1:
+                out.write(f"<span>{'⋮':>{digits}}  {plural(line.number - last - 1, 'line')}</span>\n")
+            out.write(_frame_line(line, digits) + "\n")
+            last = line.number
+        out.write("</pre>\n")
+    rest = [p for p in f.places if p not in shown]
     if rest:
         items = "".join(f'<li class="path">{_at(p, f, options)}</li>' for p in rest[:_PLACES])
         more = f"<li>+{len(rest) - _PLACES:,} more</li>" if len(rest) > _PLACES else ""
@@ -142,7 +175,7 @@ def _places(f: Finding, options: ReportOptions, out: TextIO) -> None:
 
 
 def _at(place: Place, f: Finding, options: ReportOptions) -> str:
-    part = f" ({escape(place.part.replace('_', ' '))})" if place.part != f.rule.part else ""
+    part = f" ({escape(words(place.part, f))})" if place.part != f.rule.part else ""
     p = place.provenance
     commit = (
         f" in commit {p.commit[:12]}, {p.date[:10]}, {escape(clean(p.author))}" if isinstance(p, GitProvenance) and p.commit else ""
@@ -150,43 +183,52 @@ def _at(place: Place, f: Finding, options: ReportOptions) -> str:
     return f"{escape(relative(p, options))}:{place.start_line}:{place.start_column}{part}{commit}"
 
 
-def _frame_line(line: FrameLine) -> str:
+def _frame_line(line: FrameLine, digits: int) -> str:
     text, out, at = clean(line.text), [], 0
-    for start, end, label in line.marks:
+    for start, end, _label in line.marks:
         if start >= at:
-            out += [escape(text[at:start]), f'<mark title="{escape(label)}">{escape(text[start:end])}</mark>']
+            out += [escape(text[at:start]), f"<mark>{escape(text[start:end])}</mark>"]
             at = end
-    return f"<span>{line.number:6}</span>  {''.join(out)}{escape(text[at:])}"
+    labels = ", ".join(label for _s, _e, label in line.marks if label)
+    told = f"  <em>← {escape(labels)}</em>" if labels else ""
+    return f"<span>{line.number:{digits}}</span>  {''.join(out)}{escape(text[at:])}{told}"
 
 
 def _appendix(report: Report, options: ReportOptions, out: TextIO) -> None:
-    out.write("<section><h2>Appendix</h2>\n")
-    groups: dict[str, list[str]] = {}
+    out.write('<section><h2 id="skipped">Appendix</h2>\n')
+    groups: dict[tuple[bool, str], list[str]] = {}
+    counts = Counter[tuple[bool, str]]()
     for s in report.skipped:
         detail = f" ({escape(clean(s.detail))})" if s.detail else ""
-        groups.setdefault(s.reason, []).append(escape(relative(s.provenance, options)) + detail)
-    for reason, paths in sorted(groups.items()):
-        items = "".join(f'<li class="path">{p}</li>' for p in paths[:200]) + (
-            f"<li>+{len(paths) - 200:,} more</li>" if len(paths) > 200 else ""
-        )
-        out.write(
-            f"<details><summary>Not scanned: {escape(REASONS.get(reason, reason))} ({len(paths):,})</summary><ul>{items}</ul></details>\n"
-        )
-    if report.suppressed:
-        rows = "".join(
-            f'<tr><td><code>{escape(s.finding.rule.id)}</code></td><td class="path">{_at(s.finding.places[0], s.finding, options)}</td><td>{escape(s.by)}</td>'
-            f"<td>{escape(clean(s.reason))}</td><td>{escape(s.until)}</td></tr>"
-            for s in report.suppressed[:500]
-        )
-        head = "<tr><th>Rule</th><th>Where</th><th>By</th><th>Reason</th><th>Until</th></tr>"
-        out.write(
-            f'<details><summary>Suppressed ({len(report.suppressed):,})</summary><div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div></details>\n'
-        )
+        groups.setdefault((s.by_choice, s.reason), []).append(escape(relative(s.provenance, options)) + detail)
+        counts[s.by_choice, s.reason] += s.number
+    for (by_choice, reason), paths in sorted(groups.items()):
+        items = "".join(f'<li class="path">{p}</li>' for p in paths[:_SKIPS])
+        items += f"<li>+{len(paths) - _SKIPS:,} more</li>" if len(paths) > _SKIPS else ""
+        what = f"{'Skipped' if by_choice else 'Not scanned'}: {escape(REASONS.get(reason, reason))} ({counts[by_choice, reason]:,})"
+        out.write(f"<details{'' if by_choice else ' open'}><summary>{what}</summary><ul>{items}</ul></details>\n")
+    _suppressed(report.suppressed, options, out)
     out.writelines(f"<p>{escape(clean(note))}</p>\n" for note in report.notes)
     out.write(
-        f"<p>Rules version {report.rules_version}, engine {escape(report.coverage.engine)}, ids of scope {escape(report.id_scope)}. "
-        "Values are masked in this file; it holds no secret.</p>\n"
+        f"<p><small>Rules version {report.rules_version}, engine {escape(report.coverage.engine)}, ids of scope {escape(report.id_scope)}. "
+        "Values are masked in this file; it holds no secret.</small></p>\n"
     )
     slim = [{k: v for k, v in _shape.finding(f).items() if k not in ("reasons", "name", "kind")} for f in report.findings[:_CARDS]]
     data = escape(json.dumps(slim, ensure_ascii=False, separators=(",", ":")))
-    out.write(f"<details><summary>Data (JSON, redacted)</summary><pre>{data}</pre></details></section>\n")
+    out.write(f'<details class="data"><summary>Data (JSON, redacted)</summary><pre>{data}</pre></details></section>\n')
+
+
+def _suppressed(suppressed: tuple[Suppressed, ...], options: ReportOptions, out: TextIO) -> None:
+    if not suppressed:
+        return
+    rows = "".join(
+        f'<tr><td><code>{escape(s.finding.rule.id)}</code></td><td class="path">{_at(s.finding.places[0], s.finding, options)}</td>'
+        f"<td>{escape(s.by)}</td><td>{escape(clean(s.reason))}</td><td>{escape(s.until)}</td></tr>"
+        for s in suppressed[:_ROWS]
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Rule", "Where", "By", "Reason", "Until"))
+    more = f"<p>+{len(suppressed) - _ROWS:,} more; <code>-f json</code> lists them all.</p>" if len(suppressed) > _ROWS else ""
+    out.write(
+        f'<details><summary>Suppressed ({len(suppressed):,})</summary><div id="suppressed" class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{more}</details>\n"
+    )

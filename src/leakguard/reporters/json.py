@@ -1,4 +1,4 @@
-"""JSON: one document with everything, `schema_version` first; docs/schemas/report-1.json describes it."""
+"""JSON: one document with everything, `schema_version` first; docs/schemas/report-1.schema.json describes it."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from leakguard.reporters._frame import frame_of, main_places, words
 from leakguard.reporters._summary import Paint, wrap
 
 SUFFIX = ".txt"
-_STATES = {
+STATES = {
     "not_tried": "◐ UNVERIFIED",
     "unknown": "◐ UNVERIFIED",
     "unverifiable": "◐ UNVERIFIED",
@@ -28,6 +28,7 @@ _STATES = {
     "dead": "○ DEAD",
     "canary": "○ CANARY",
 }
+"""What a verdict is called: shape and word, so that it reads without colour."""
 _MORE_PLACES = 6
 
 
@@ -80,8 +81,8 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
     yield from _others(f, main, frame.places, paint)
     if paint.options.verbose:
         for reason in f.score.reasons:
-            told = wrap(clean(reason.detail).split(" "), paint.width, first=f"   {reason.weight:+6.2f}  ", rest=" " * 11)
-            yield from (paint(line, "dim") for line in told)
+            lines = wrap(clean(reason.detail).split(" "), paint.width, first=f"   {reason.weight:+6.2f}  ", rest=" " * 11)
+            yield from (paint(line, "dim") for line in lines)
     yield ""
     # a command is never cut: what is printed runs as it is pasted
     yield f"   next   rotate it:    leakguard rules show {f.rule.id}"
@@ -93,7 +94,7 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
 
 def _heading(f: Finding, paint: Paint) -> Iterator[str]:
     """State and name to the left; rule and severity to the right, or below where there is no room."""
-    first = f" {_STATES.get(f.verdict.state, f.verdict.state.upper())}  {clean(f.rule.name)}"
+    first = f" {STATES.get(f.verdict.state, f.verdict.state.upper())}  {clean(f.rule.name)}"
     tail = f"{f.rule.id} · {f.severity}"
     gap = paint.width - len(first) - len(tail)
     if gap >= 2:
@@ -144,7 +145,7 @@ def _frame(lines: tuple[FrameLine, ...], color: str, paint: Paint) -> Iterator[s
         text, marks = _window(line, room)
         yield f"   {paint(f'{line.number:{digits}} │', 'dim')} {text}"
         for start, end, label in marks:
-            yield edge + _pointer(start, end, label, room, color, paint)
+            yield edge + _pointer(_columns(text[:start]), _columns(text[:end]), label, room, color, paint)
 
 
 def _pointer(start: int, end: int, label: str, room: int, color: str, paint: Paint) -> str:
@@ -155,6 +156,15 @@ def _pointer(start: int, end: int, label: str, room: int, color: str, paint: Pai
     if len(label) < start:
         return " " * (start - len(label) - 1) + paint(f"{label} {brace}", color)
     return " " * start + paint(brace, color)
+
+
+def _columns(text: str) -> int:
+    """Return how wide a text stands in a terminal; East Asian characters take two columns."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _window(line: FrameLine, room: int) -> tuple[str, list[tuple[int, int, str]]]:

@@ -46,29 +46,35 @@ def held(repository: Repository, sieve: Sieve, jobs: int, progress: Callable[[fl
     names = [*loose, *damaged]
     tasks += [_loose_task(repository, sieve, names[at : at + _LOOSE]) for at in range(0, len(names), _LOOSE)]
     out = Held(set(), set(), set(), set(), 0, 0, sieve)
-    numbers: dict[int, list[list[int]]] = {}
+    runs: dict[int, list[Sifted]] = {}
     for done, (which, sifted) in enumerate(_run(tasks, jobs), 1):
         if isinstance(sifted, Held):
             out = _add(out, sifted)
         else:
-            numbers.setdefault(which, []).append(sifted.held)
-            numbers.setdefault(-1 - which, []).append(sifted.binary)
+            runs.setdefault(which, []).append(sifted)
             out = out._replace(walked=out.walked + sifted.walked * (which % 3 == 0), bytes=out.bytes + sifted.bytes)
         if progress is not None:
             progress(done / len(tasks))
-    for which, found in numbers.items():
-        pack = packs[(which if which >= 0 else -1 - which) // 3][0]
-        ids = pack.ids(number for run in found for number in run).values()
-        (out.binary if which < 0 else out.texts if which % 3 else out.contents).update(ids)
-        if which % 3 == _TAGS and which >= 0:
-            out.tags.update(ids)
-    for pack, _skip in packs:
-        lost = pack.unreached()
-        if lost:
-            # git may know their base from elsewhere; if not, it says so when they are read
-            out.contents.update(pack.ids(lost).values())
+    for first, (pack, _skip) in zip(range(0, len(walks), 3), packs, strict=True):
+        _name(pack, [runs.get(first + kind, []) for kind in range(3)], out)
         pack.close()
     return out
+
+
+def _name(pack: Pack, runs: list[list[Sifted]], out: Held) -> None:
+    """Add the ids of what was found in one pack; `runs` by kind."""
+    groups: list[tuple[tuple[set[str], ...], list[int]]] = [
+        ((out.contents,), [number for run in runs[0] for number in run.held]),
+        ((out.texts,), [number for run in runs[1] for number in run.held]),
+        ((out.texts, out.tags), [number for run in runs[_TAGS] for number in run.held]),
+        ((out.binary,), [number for run in runs[0] for number in run.binary]),
+        # git may know their base from elsewhere; if not, it says so when they are read
+        ((out.contents,), pack.unreached()),
+    ]
+    names = pack.ids(number for _into, numbers in groups for number in numbers)
+    for into, numbers in groups:
+        for ids in into:
+            ids.update(names[number] for number in numbers)
 
 
 def every(repository: Repository, wanted: Iterable[str] | None, sieve: Sieve | None) -> Held:
