@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections.abc import Callable
 from email.parser import HeaderParser
@@ -42,15 +43,21 @@ assert index.read(files) is None, "the files count once they differ"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a wheel from a copy of the checkout."""
+    """Build a pure wheel from a copy of the checkout."""
+    return build(tmp_path_factory, LEAKGUARD_PURE="1")
+
+
+def build(tmp_path_factory: pytest.TempPathFactory, **env: str) -> Path:
+    """Build a wheel; `env` says how."""
     copy, out = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("dist")
     for folder in ("src", "rules", "tests"):
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py"):
         shutil.copy(ROOT / name, copy)
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
         cwd=copy,
+        env={**os.environ, **env},
         capture_output=True,
         text=True,
         check=False,
@@ -133,10 +140,24 @@ def test_every_module_is_inside_and_nothing_else_is(wheel: Path) -> None:
     assert [n for n in inside if "test" in n.lower() or n.endswith(".pyc") or "conftest" in n] == []
 
 
-def test_the_wheel_fits_every_platform_and_brings_its_licence(wheel: Path) -> None:
+def test_a_wheel_without_a_compiler_fits_every_platform_and_brings_its_licence(wheel: Path) -> None:
     """Pure Python; what is native comes with dependencies that have wheels of their own."""
     assert wheel.name.endswith("-py3-none-any.whl")
     assert any(n.endswith("/licenses/LICENSE") for n in names(wheel))
+
+
+def test_a_compiler_that_fails_leaves_a_pure_wheel(tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert build(tmp_path_factory, CC="false").name.endswith("-py3-none-any.whl")
+
+
+@pytest.mark.skipif(
+    not (shutil.which("cc") and Path(sysconfig.get_path("include"), "Python.h").exists()),
+    reason="no C compiler with Python's headers: apt-get install gcc python3-dev",
+)
+def test_a_wheel_with_a_compiler_carries_the_native_loops_for_every_later_python(tmp_path_factory: pytest.TempPathFactory) -> None:
+    built = build(tmp_path_factory)
+    assert "-cp311-abi3-" in built.name
+    assert "leakguard/gitio/_delta_native.abi3.so" in names(built)
 
 
 def test_both_commands_are_entry_points_that_exist(wheel: Path, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:

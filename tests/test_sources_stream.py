@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from conftest import Planted
 from leakguard.errors import SourceError
 from leakguard.model.blob import Blob, Gone, Skipped, StreamProvenance
 from leakguard.model.finding import Place
-from leakguard.sources._chunks import CHUNK, WHOLE
+from leakguard.sources._chunks import CHUNK, WHOLE, chunks
 from leakguard.sources.memory import BytesSource
 from leakguard.sources.stream import StreamSource
 
@@ -114,3 +117,31 @@ def test_a_stream_is_read_once() -> None:
         list(source.blobs())
     assert isinstance(source.reopen(PLACE), Gone)
     assert isinstance(BytesSource(b"abc", "log").reopen(PLACE), Gone)
+
+
+def test_a_stream_that_pauses_is_told_at_once(planted: Planted) -> None:
+    token = planted.github()
+    command = [sys.executable, "-m", "leakguard", "scan", "-", "--stdin-name", "build.log"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as scan:
+        assert scan.stdin
+        assert scan.stdout
+        scan.stdin.write(f"step 1\nTOKEN={token}\nstep 2\n".encode())
+        scan.stdin.flush()
+        first = scan.stdout.readline().decode()  # the stream is still open
+        scan.stdin.write(b"the end\n")
+        scan.stdin.close()
+        rest = scan.stdout.read().decode()
+        assert scan.wait() == 1
+    assert first.startswith("build.log:2:7  critical")
+    assert "found 1×" in rest, "what was told at once is one finding at the end"
+
+
+def test_a_preview_holds_whole_lines_and_comes_again() -> None:
+    pieces = [b"one\ntw", b"o\nthree\n", b""]
+    pauses = iter([True, True, False, True])
+    blobs = list(chunks(lambda _n: pieces.pop(0), StreamProvenance("s"), "", idle=lambda: next(pauses, False)))
+    assert [(b.data, b.own_start, b.preview) for b in blobs] == [
+        (b"one\n", 0, True),
+        (b"one\ntwo\nthree\n", 4, True),
+        (b"one\ntwo\nthree\n", 0, False),
+    ]

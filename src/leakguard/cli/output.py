@@ -36,6 +36,7 @@ class Outputs:
             if target != "-" and (os.path.isdir(target) or not os.path.isdir(folder)):
                 raise UsageError(f"the report can't be written to {target}", hint="name a file in a folder that exists")
         self._pairs = list(zip(formats, targets, strict=True))
+        self.text_to_stdout = ("text", "-") in self._pairs
 
     def write(self, report: Report, view: Mapping[str, Any], base_path: str) -> None:
         """Write every report; standard output comes last, so that a closed pipe loses no file."""
@@ -54,14 +55,14 @@ class Outputs:
 
         sys.stdout.flush()
         looks = options({**view, "color": False}, base_path, terminal=True)
-        _summary.write(report, sys.stderr, looks._replace(unicode=_unicode(sys.stderr), width=_width(sys.stderr)))
+        _summary.write(report, sys.stderr, looks._replace(unicode=shows_unicode(sys.stderr), width=_width(sys.stderr)))
 
 
 def options(view: Mapping[str, Any], base_path: str, *, terminal: bool) -> ReportOptions:
     """Return how a report looks here."""
     return ReportOptions(
         color=bool(view.get("color")) and terminal,
-        unicode=not terminal or _unicode(sys.stdout),
+        unicode=not terminal or shows_unicode(sys.stdout),
         width=_width(sys.stdout) if terminal else 100,
         verbose=bool(view.get("verbose")),
         quiet=bool(view.get("quiet")),
@@ -81,7 +82,8 @@ def colors(choice: str) -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _unicode(stream: TextIO) -> bool:
+def shows_unicode(stream: TextIO) -> bool:
+    """Whether a stream can show more than ASCII."""
     return (stream.encoding or "ascii").lower().replace("-", "").startswith(("utf", "cp65001"))
 
 

@@ -106,6 +106,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
     git, ranges = _history.split(flags)
     if git and "-" in targets:
         raise UsageError("a repository can't come from standard input", hint="leakguard scan --git PATH")
+    view["at_once"] = targets == ["-"] and outputs.text_to_stdout and not view["quiet"]
     report, config = _run(targets, _typed(flags), view, ranges if git else None)
     code = exit_code(report, config)
     report = report._replace(exit_code=code, version=__version__)
@@ -154,7 +155,7 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any], ran
             setup,
             roots=[] if stdin else [os.path.abspath(t) for t in targets],
             clock=time.monotonic,
-            seen=progress.seen,
+            seen=_at_once(setup) if view["at_once"] else progress.seen,
             keep=None if ranges is None else source.is_new,
         )
     report = report._replace(started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
@@ -165,6 +166,13 @@ def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any], ran
 
         lastrun.save(report, os.getcwd(), os.environ)
     return report, config
+
+
+def _at_once(setup: Any) -> Any:
+    from leakguard.cli._at_once import AtOnce
+    from leakguard.cli.output import shows_unicode
+
+    return AtOnce(setup, unicode=shows_unicode(sys.stdout)).seen
 
 
 def _newer(targets: list[str], config: Any, setup: Any) -> list[str]:

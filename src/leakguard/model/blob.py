@@ -78,6 +78,8 @@ class Blob(NamedTuple):
     """None: to the end."""
     encoding: str = ""
     """Empty for bytes as they are; else what was decoded (`utf-16-le`, ...)."""
+    preview: bool = False
+    """What has come so far of a stream that pauses: told at once, and scanned again with what follows."""
 
     def __repr__(self) -> str:
         return f"<Blob {self.provenance} at {self.offset}, {len(self.data)} bytes>"

@@ -11,7 +11,7 @@ from leakguard.engine.scan import Engine
 from leakguard.model.blob import Skipped
 from leakguard.model.finding import Candidate, Coverage, Report
 from leakguard.pipeline.masking import Masker, mask_places
-from leakguard.pipeline.workers import Tally, run
+from leakguard.pipeline.workers import Preview, Tally, run
 from leakguard.ports import Settling, Source
 from leakguard.suppress.decide import decide
 from leakguard.suppress.identity import IdKey, finding_id
@@ -57,6 +57,9 @@ def scan(
     for item in run(source, setup.engine, tally, jobs=setup.config.jobs, forks=setup.forks):
         if isinstance(item, Skipped):
             skipped.append(item)
+        elif isinstance(item, Preview):
+            if seen is not None:
+                seen(item.candidate)
         else:
             candidates.append(item)
             if seen is not None:

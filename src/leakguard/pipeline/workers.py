@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from leakguard.engine.scan import Engine
 from leakguard.model.blob import Blob, Gone, Skipped
@@ -38,7 +39,13 @@ class Tally:
         self.below += other.below
 
 
-Item = Candidate | Skipped
+class Preview(NamedTuple):
+    """A candidate of a stream that pauses; it comes again."""
+
+    candidate: Candidate
+
+
+Item = Candidate | Skipped | Preview
 
 
 def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool) -> Iterator[Item]:
@@ -63,7 +70,7 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
         from leakguard.pipeline.spawned import share_out
     proof_key = os.urandom(16)
     for candidate in share_out(shards, engine, tally, min(wanted, len(shards)), proof_key):
-        if isinstance(candidate, Skipped) or candidate.secret is not None:
+        if not isinstance(candidate, Candidate) or candidate.secret is not None:
             yield candidate
         else:
             yield _restore(candidate, source, proof_key)
@@ -80,6 +87,9 @@ def scan_all(source: Source, engine: Engine, tally: Tally) -> Iterator[Item]:
 
 def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
     scanned = engine.scan(blob)
+    if blob.preview:
+        yield from map(Preview, scanned.candidates)
+        return
     tally.files += blob.offset == 0
     tally.bytes += (len(blob.data) if blob.own_end is None else blob.own_end) - blob.own_start
     tally.below += scanned.below
@@ -90,7 +100,7 @@ def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
 
 def strip(item: Item, proof_key: bytes) -> Item:
     """Take the secret out of a candidate that leaves a worker; a keyed hash remains to notice a file that changed."""
-    if isinstance(item, Skipped) or item.secret is None:
+    if not isinstance(item, Candidate) or item.secret is None:
         return item
     return item._replace(secret=None, proof=_proof(item.secret.reveal(), proof_key))
 

@@ -31,19 +31,27 @@ def chunks(
     chunk: int = CHUNK,
     ahead: int = AHEAD,
     behind: int = BEHIND,
+    idle: Callable[[], bool] | None = None,
 ) -> Iterator[Blob]:
     """Yield the blobs of an input; an empty input is one empty blob.
 
     `read(n)` returns the next raw bytes, at most or about `n`, and `b""` only at the end; `encoding` is what `sniff` said.
-    Lines end with LF; columns count characters, an invalid byte as one.
+    Lines end with LF; columns count characters, an invalid byte as one. Where `idle()` says that the input pauses, the
+    whole lines that have come are given as a preview; they come again with what follows.
     """
     read = decoder(read, encoding)
     buffer = b""
-    offset, line, column, own = 0, 1, 1, 0
+    offset, line, column, own, shown = 0, 1, 1, 0, 0
     while True:
         want = own + chunk + ahead + 1
         parts, have = [buffer], len(buffer)
         while have < want:
+            if idle is not None and have > max(own, shown) and idle():
+                parts = [b"".join(parts)]
+                lines = parts[0].rfind(b"\n") + 1
+                if lines > max(own, shown):
+                    yield Blob(parts[0][:lines], provenance, offset, line, column, max(own, shown), lines, encoding, preview=True)
+                    shown = lines
             piece = read(want - have)
             if not piece:
                 break
@@ -61,6 +69,7 @@ def chunks(
         buffer = buffer[start:]
         offset += start
         own = end - start
+        shown = max(0, shown - start)
 
 
 def character_start(data: bytes, at: int) -> int:

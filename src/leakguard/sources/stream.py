@@ -11,6 +11,9 @@ from leakguard.model.finding import Place
 from leakguard.sources._chunks import chunks
 from leakguard.sources._text import HEAD, sniff
 
+_MOMENT = 0.1
+"""Seconds."""
+
 
 class Readable(Protocol):
     """What is read: `sys.stdin.buffer`, a socket's file, an open pipe."""
@@ -39,7 +42,7 @@ class StreamSource:
         self._taken = True
         head = b""
         try:
-            while len(head) <= HEAD and (piece := self._read(1 << 16)):
+            while len(head) <= HEAD and not (head and self._idle()) and (piece := self._read(1 << 16)):
                 head += piece
             encoding = sniff(head, whole=len(head) <= HEAD)
             if encoding == "binary":
@@ -53,9 +56,18 @@ class StreamSource:
                     return first
                 return self._read(size)
 
-            yield from chunks(read_on, self._provenance, encoding)
+            yield from chunks(read_on, self._provenance, encoding, idle=self._idle)
         except OSError as e:
             yield Skipped(self._provenance, "unreadable", by_choice=False, detail=e.strerror or type(e).__name__)
+
+    def _idle(self) -> bool:
+        """Whether nothing comes for a moment; a stream without a descriptor never pauses."""
+        from select import select
+
+        try:
+            return not select([self._stream], [], [], _MOMENT)[0]  # type: ignore[type-var]  # what has no `fileno` raises
+        except (TypeError, ValueError, OSError):
+            return False
 
     def _read(self, size: int) -> bytes:
         """Read what is there, at most `size` bytes; wait where nothing is."""
