@@ -49,7 +49,7 @@ class Log:
         self._process = subprocess.Popen(  # noqa: S603 - no shell, absolute program
             git.command(args, safe=repository.path),
             cwd=repository.path,
-            env=git.environment(),
+            env=git.environment(hook=repository.hook),
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._errors,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from leakguard.errors import SourceError
 from leakguard.gitio import run as git
+from leakguard.gitio.objects import Objects
 
 _ALTERNATES = 5
 """Repositories may borrow from each other this deep, as git has it."""
@@ -28,6 +29,8 @@ class Repository(NamedTuple):
     """Objects may be missing on purpose; they are never fetched."""
     objects: tuple[str, ...]
     """Object folders: its own, then those it borrows from."""
+    hook: bool = False
+    """Git's variables for hooks count: the repository at hand, with what a push brings and is not accepted yet."""
 
     def packs(self) -> list[str]:
         """Return the index files of all packs, the largest pack first."""
@@ -54,10 +57,14 @@ class Repository(NamedTuple):
 
     def git(self, *args: str, input: bytes | None = None, timeout: float = git.TIMEOUT) -> bytes:  # noqa: A002 - subprocess's name
         """Run git here; see `gitio.run`."""
-        return git.run(args, cwd=self.path, input=input, timeout=timeout, safe=self.path)
+        return git.run(args, cwd=self.path, input=input, timeout=timeout, safe=self.path, hook=self.hook)
+
+    def contents(self) -> Objects:
+        """Start to read objects; a context manager."""
+        return Objects(self.path, safe=self.path, hook=self.hook)
 
 
-def open_repository(path: str) -> Repository:
+def open_repository(path: str, *, hook: bool = False) -> Repository:
     """Look at the repository at or above a folder.
 
     Raises:
@@ -67,7 +74,7 @@ def open_repository(path: str) -> Repository:
     if not os.path.isdir(folder):
         raise SourceError(f"{path} is no folder", hint="name a repository: a work tree, or a bare one")
     asked = ["--absolute-git-dir", "--git-common-dir", "--show-object-format", "--is-bare-repository", "--is-shallow-repository"]
-    said = git.run(["rev-parse", *asked], cwd=folder, safe=folder).split(b"\n")
+    said = git.run(["rev-parse", *asked], cwd=folder, safe=folder, hook=hook).split(b"\n")
     git_dir = os.fsdecode(said[0])
     common = os.path.join(folder, os.fsdecode(said[1]))
     objects = os.path.join(common, "objects")
@@ -80,6 +87,7 @@ def open_repository(path: str) -> Repository:
         shallow=said[4] == b"true",
         partial=_partial(objects),
         objects=tuple(_borrowed(objects)),
+        hook=hook,
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from leakguard.engine.sieve import Sieve
-from leakguard.gitio.objects import Objects
 from leakguard.gitio.pack import BLOB, COMMIT, TAG, DamagedPackError, Pack
 from leakguard.gitio.repository import Repository
 from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
@@ -77,10 +76,8 @@ def _name(pack: Pack, runs: list[list[Sifted]], out: Held) -> None:
             ids.update(names[number] for number in numbers)
 
 
-def every(repository: Repository, wanted: Iterable[str] | None, sieve: Sieve | None) -> Held:
-    """Return every object (or those wanted) without looking into any: the plain way."""
-    if wanted is not None:
-        return Held(set(wanted), set(), set(), set(), 0, 0, sieve)
+def every(repository: Repository) -> Held:
+    """Return every object without looking into any: the plain way."""
     listed = repository.git("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname)")
     contents, texts, tags = set(), set(), set()
     for line in listed.decode("ascii").splitlines():
@@ -91,7 +88,7 @@ def every(repository: Repository, wanted: Iterable[str] | None, sieve: Sieve | N
             texts.add(oid)
             if kind == "tag":
                 tags.add(oid)
-    return Held(contents, texts, tags, set(), 0, 0, sieve)
+    return Held(contents, texts, tags, set(), 0, 0, None)
 
 
 def _packs(repository: Repository) -> tuple[list[tuple[Pack, frozenset[int]]], list[str]]:
@@ -177,7 +174,7 @@ def _loose(repository: Repository, sieve: Sieve, names: Sequence[str]) -> Held:
         walked += kind == b"blob"
         size += len(data)
     if unread:
-        with Objects(repository.path, safe=repository.path) as objects:
+        with repository.contents() as objects:
             for oid, kind_name, length_, read in objects.each(unread):
                 if kind_name in {"missing", "blob"} or length_ > LIMIT:
                     out.contents.add(oid)

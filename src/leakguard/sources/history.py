@@ -72,7 +72,7 @@ class HistoryShard(NamedTuple):
     def blobs(self) -> Iterator[Blob | Skipped]:
         """Yield each object's content once for each place it had."""
         repository = self.repository
-        with Objects(repository.path, safe=repository.path) as objects:
+        with repository.contents() as objects:
             read = objects.each([entry.oid for entry in self.entries])
             for entry, (_oid, kind, size, more) in zip(self.entries, read, strict=True):
                 provenance = GitProvenance(repository.path, entry.path, entry.kind, entry.oid, entry.commit, entry.time)
@@ -87,7 +87,7 @@ class HistoryShard(NamedTuple):
 
     def reopen(self, place: Place) -> bytes | Gone:
         """Return the bytes of a place again."""
-        with Objects(self.repository.path, safe=self.repository.path) as objects:
+        with self.repository.contents() as objects:
             return _again(objects, place)
 
 
@@ -200,9 +200,13 @@ class HistorySource:
             yield NamesShard(suspicious, 1)
 
     def _look(self, log: Log) -> Held:
-        if self._make_sieve is None or not self._scope.whole:
-            wanted = None if self._scope.whole else {c.new for c in log.entries() if isinstance(c, Change)}
-            return every(self._repository, wanted, None if self._make_sieve is None else self._make_sieve())
+        if not self._scope.whole:
+            entries = list(log.entries())
+            contents = {entry.new for entry in entries if isinstance(entry, Change)}
+            texts = {entry.id for entry in entries if isinstance(entry, Commit)}
+            return Held(contents, texts, set(), set(), 0, 0, None)
+        if self._make_sieve is None:
+            return every(self._repository)
         return held(self._repository, self._make_sieve(), self._jobs if self._forks else 1, self._progress)
 
     def _uses(self, log: Log, found: Held) -> tuple[dict[str, dict[str, _Use]], set[str], dict[str, Commit], set[str]]:
@@ -279,7 +283,7 @@ class HistorySource:
         if not old:
             return True
         if self._objects is None:
-            self._objects = Objects(self._repository.path, safe=self._repository.path)
+            self._objects = self._repository.contents()
         texts = [self._objects.read(oid, limit=_COMPARED) for oid in (provenance.blob, *old)]
         versions = [None if text is None else lines_of(text) for text in texts]
         now = versions[0]
@@ -295,7 +299,7 @@ class HistorySource:
     def reopen(self, place: Place) -> bytes | Gone:
         """Return the bytes of a place again."""
         if self._objects is None:
-            self._objects = Objects(self._repository.path, safe=self._repository.path)
+            self._objects = self._repository.contents()
         return _again(self._objects, place)
 
     def close(self) -> None:
