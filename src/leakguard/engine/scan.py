@@ -18,7 +18,7 @@ from leakguard.engine.frame import Span, frame
 from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
-from leakguard.engine.score import score
+from leakguard.engine.score import CONTEXT, score
 from leakguard.engine.weights import LEVELS, WEIGHTS
 from leakguard.model.blob import Blob, path_in
 from leakguard.model.finding import Candidate, Place, Reason, Score
@@ -27,6 +27,8 @@ from leakguard.secret import MASK, Secret
 
 _RANK = {"format": 3, "pattern": 2, "keyword": 2, "generic": 0}
 _LEVEL = {"strict": 0, "balanced": 1, "all": 2}
+_REMEMBERED = 8192
+"""Scores that are kept."""
 _NAME_BEFORE = re.compile(rb"\$?[A-Za-z0-9_.\-]{0,64}\Z")
 _NAME = re.compile(rb"[A-Za-z0-9_.\-]{0,96}")
 
@@ -60,6 +62,8 @@ class Engine:
         self._skip = skip
         self._prefilter: Prefilter = PortablePrefilter(rules) if portable or not rules.databases else HyperscanPrefilter(rules)
         self._matcher = Matcher(rules)
+        self._scores: dict[tuple[int, str, int, int, int, bytes], Score] = {}
+        """The same lines come in many versions of a file; a score depends on these bytes alone."""
 
     @property
     def name(self) -> str:
@@ -127,7 +131,21 @@ class Engine:
         name = ""
         if match.whole_start < match.start:
             name = key_name(data, match)
-        return match, rule, score(rule, match, data, name, kind, self._floor), name
+        begin = match.whole_start - CONTEXT if match.whole_start > CONTEXT else 0
+        key = (
+            match.rule,
+            kind,
+            match.start - begin,
+            match.whole_start - begin,
+            match.end - begin,
+            data[begin : match.end + CONTEXT],
+        )
+        known = self._scores.get(key)
+        if known is None:
+            if len(self._scores) > _REMEMBERED:
+                self._scores.clear()
+            known = self._scores[key] = score(rule, match, data, name, kind, self._floor)
+        return match, rule, known, name
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate | None:
         data = blob.data

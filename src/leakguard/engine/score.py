@@ -104,7 +104,7 @@ def _outside(terms: _Terms, rule: Rule, match: RawMatch, data: bytes, name: str,
         terms.add("long", "is very long")
     line = data[max(0, match.whole_start - 160) : match.start] + b" " + data[match.end : match.end + 80]
     ours = name == "salt" or data.find(b'"foreign:', max(0, match.start - 40), match.start) >= 0
-    if ours and values.OWN_LINE(data, max(0, match.start - 800), match.start):
+    if ours and values.OWN_LINE(data, max(0, match.whole_start - CONTEXT), match.start):
         terms.add("own-baseline", "is public: a salt or a peer's hash in a line of our own baseline")
     if values.EXAMPLE(line.lower()):
         terms.add("line:example", "the line speaks of an example")

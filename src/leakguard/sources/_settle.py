@@ -9,8 +9,11 @@ from leakguard.gitio.repository import Repository
 from leakguard.model.blob import GitProvenance
 from leakguard.model.finding import Finding, Place
 
-_LOOKUPS = 50_000
-"""Questions `is this content at this path of that branch` for one report; beyond, only HEAD and local branches are asked."""
+_LOOKUPS = 20_000
+"""Questions `is this content at this path of that branch` for one report; beyond, only local branches are asked."""
+_MANY = 400
+"""Places from which on a branch's whole tree is read quicker than each is asked for."""
+_TREES = 20
 
 
 def settle(repository: Repository, findings: Iterable[Finding]) -> list[Finding]:
@@ -63,6 +66,7 @@ def _heads(repository: Repository, places: list[tuple[str, str]]) -> dict[tuple[
         tip, _, name = line.partition(" ")
         if not name.endswith("/HEAD"):
             branches.setdefault(tip, []).append(name.removeprefix("refs/heads/").removeprefix("refs/remotes/"))
+    out: dict[tuple[str, str], list[str]] = {}
     tips = sorted(branches)
     if len(tips) * len(places) > _LOOKUPS:
         local = (
@@ -70,11 +74,19 @@ def _heads(repository: Repository, places: list[tuple[str, str]]) -> dict[tuple[
             .decode("ascii")
             .split()
         )
-        tips = sorted(set(local) & set(branches))[: max(1, _LOOKUPS // len(places))]
+        tips = sorted(set(local) & set(branches))[:_TREES]
+    if len(places) > _MANY:
+        wanted = set(places)
+        for tip in tips:
+            for entry in repository.git("ls-tree", "-r", "-z", "--full-tree", tip).split(b"\0"):
+                meta, _, path = entry.partition(b"\t")
+                place = (os.fsdecode(path), meta[-2 * repository.hash_length :].decode("ascii"))
+                if place in wanted:
+                    out.setdefault(place, []).extend(branches[tip])
+        return out
     asked = [(tip, place) for tip in tips for place in places]
     names = b"".join(tip.encode() + b":" + os.fsencode(path) + b"\n" for tip, (path, _blob) in asked)
     answers = repository.git("cat-file", "--batch-check=%(objectname)", input=names).split(b"\n")
-    out: dict[tuple[str, str], list[str]] = {}
     for (tip, place), answer in zip(asked, answers, strict=False):
         if answer.decode("ascii", "replace") == place[1]:
             out.setdefault(place, []).extend(branches[tip])
