@@ -114,7 +114,8 @@ def project(tmp_path: Path, planted: Planted) -> Path:
     (folder / "kingfisher.yaml").write_text(
         "rules:\n  - id: kingfisher.acme.1\n    name: Acme\n    pattern: 'acme-([a-z0-9]{20})'\n"
     )
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for arguments in (["init", "-q", "-b", "main"], ["add", "src", "config"], ["commit", "-q", "-m", "deploy"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
     return folder
 
 
