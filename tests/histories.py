@@ -62,9 +62,9 @@ def versions(repo: Path, contents: Sequence[dict[str, bytes]]) -> None:
     git(repo, "fast-import", "--quiet", feed=b"".join(stream))
 
 
-def repack(repo: Path, depth: int = 50, window: int = 50) -> None:
-    """Store everything in one pack, as deltas where git can; a small window makes long chains."""
-    git(repo, "repack", "-qadf", f"--depth={depth}", f"--window={window}")
+def repack(repo: Path, depth: int = 50) -> None:
+    """Store everything in one pack, as deltas where git can."""
+    git(repo, "repack", "-qadf", f"--depth={depth}", "--window=50")
 
 
 def deltas(repo: Path) -> tuple[int, int, int]:
