@@ -40,7 +40,10 @@ class Pack:
     def __init__(self, index: str, hash_length: int) -> None:
         self.path = index[:-4] + ".pack"
         self.hash_length = hash_length
-        self._index = _Index(index, hash_length)
+        try:
+            self._index = _Index(index, hash_length)
+        except (ValueError, IndexError):
+            raise DamagedPackError("the index is damaged") from None
         self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         self.size = os.fstat(self._fd).st_size
         self.offsets = array("q", sorted(self._index.offsets))
@@ -50,7 +53,8 @@ class Pack:
         """Three integers an object: where its data begins, how long it is inflated, its base's number (-1: none, -2: elsewhere)."""
         try:
             self._read_heads()
-        except ValueError as e:
+        except (ValueError, IndexError) as e:
+            os.close(self._fd)
             raise DamagedPackError(str(e)) from None
 
     def __len__(self) -> int:
