@@ -39,7 +39,7 @@ def _crc32_hex(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
 
 
 def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001 - every check has this signature
-    """Header and payload are JSON objects and the header names an algorithm (RFC 7519)."""
+    """Header and payload are JSON objects and the header names an algorithm (RFC 7519); not for the person of every tutorial."""
     import json
 
     pieces = value.split(b".")
@@ -50,7 +50,9 @@ def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG
         payload = json.loads(_b64url(pieces[1]))
     except (ValueError, IndexError):
         return False
-    return isinstance(header, dict) and isinstance(payload, dict) and ("alg" in header or "typ" in header)
+    if not isinstance(header, dict) or not isinstance(payload, dict) or payload.get("name") == "John Doe":
+        return False
+    return "alg" in header or "typ" in header
 
 
 def _b64url(raw: bytes) -> bytes:

@@ -96,7 +96,7 @@ _PLACEHOLDER_WORDS = _late(
     r"example|sample|dummy|placeholder|change[_\- ]?(?:me|it|this)|replace|insert|fake|mock|redacted|removed|censored|masked|"
     r"your[_\-. ]?\w|my[_\-. ]?(?:secret|password|token|key|pass)|(?:^|[_\-. ])(?:some|any|the|a|an|foo|bar|baz|todo|tbd|xxx+|none|null|undefined|nil|test(?:ing)?)(?:$|[_\-. ])|"
     r"not[_\- ]?(?:set|real|a[_\- ])|(?:secret|password|token|key|value)[_\-. ]?here|goes[_\- ]?here|hidden|lorem|ipsum|deadbeef|cafebabe|"
-    r"x{4,}|\*{3,}|\.{3,}|#{3,}|_{4,}|-{5,}|0{8,}|1{6,}|9{6,}",
+    r"IkpvaG4gRG9l|x{4,}|\*{3,}|\.{3,}|#{3,}|_{4,}|-{5,}|0{8,}|1{6,}|9{6,}",
     re.IGNORECASE,
 )
 _ANGLE = _late("search", r"<[^<>]{1,80}>|\[[A-Za-z_ ]{2,40}\]|\{[A-Za-z_ ]{2,40}\}")
@@ -152,6 +152,8 @@ def sequence(text: str) -> bool:
     n = len(low)
     if n < 6:
         return False
+    if n >= 12 and low[::2].isalpha() != low[1::2].isalpha() and low[::2] in _UP and low[1::2] in _UP:
+        return True  # a1b2c3d4e5f6
     if low in _ALL_ROWS:
         return True
     # runs of five that stand in a row of the keyboard or alphabet
@@ -221,7 +223,7 @@ def language(text: str) -> float:
 
 _PATH = _late(
     "match",
-    r"(?:[A-Za-z]:)?[\\/][\w.\-]+[\\/]|\.{1,2}/|~/|https?://|[\w.+\-]+@[\w\-]+\.[a-z]{2,6}\Z|v?\d+\.\d+(?:\.\d+)?(?:[\-+.]\w+)?\Z|"
+    r"(?:[A-Za-z]:)?[\\/][\w.\-]+[\\/]|\.{1,2}/|~/|https?://|file:|[\w.+\-]+@[\w\-]+\.[a-z]{2,6}\Z|v?\d+\.\d+(?:\.\d+)?(?:[\-+.]\w+)?\Z|"
     r"[\w\-]+\.(?:json|ya?ml|xml|txt|pem|key|crt|cer|p12|pfx|jks|py|js|ts|go|java|rb|php|html?|css|png|svg|conf|cfg|ini|properties|log|sh|md)\Z|"
     r"\d{4}-\d\d-\d\d|[\w\-]+(?:\.[\w\-]+)*\.(?:com|org|net|io|local|example|internal)\b",
 )
@@ -237,7 +239,8 @@ _CODE = _late(
     r"[\w.\]]{1,80}\(|\)\Z|.{0,80}(?:::|->|=>|&&|\|\|)|[;{}]\Z|\w{1,40}\[[\w'\"]{0,40}\]|"
     r"(?:self|this|new|await|return|function|const|config|request|req|args|opts|options|params|props|data|ctx|settings|env)\b[.\[ ]|"
     r"(?i:true|false|none|null|nil|undefined|yes|no|on|off|required|optional|string|str|int|bool|boolean|bytes|object|any|void|char|byte|number|text|"
-    r"password|passwd|secret|token|key|private|public|default|auto|enabled|disabled|hidden|basic|bearer|admin|root|user|username)\Z",
+    r"password|passwd|secret|token|key|private|public|default|auto|enabled|disabled|hidden|basic|bearer|admin|root|user|username|"
+    r"utf-?8|utf-?16|ascii|latin-?1|hex|base64|allow|deny|accept|reject|grant|pass|fail|ok)\Z|[\w.]{1,80}\[\Z",
 )
 _NAME = _late("match", r"[A-Za-z_$@][A-Za-z_.$\-]*\Z")
 _JOINED = _late("search", r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]")
@@ -279,7 +282,7 @@ _STRONG_NAME = _late(
 
 _NOT_A_SECRET = _late(
     "search",
-    r"(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
+    r"pass(?:es|ed|ing|ive|ion|ages?)\b|(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
     r"ttl|timeout|count|index|column|class|mode|version|regex|pattern|provider|manager|handler|arn|hint|error|message|msg|title|text|help|description|desc|"
     r"placeholder|input|reset|strength|rules?|validator|algorithm|alg|hash|hashed|digest|fingerprint|checksum|expiry|expires?|expiration|lifetime|"
     r"required|enabled|disabled|min|max|status|state|date|time|at|by|from|to|for|in|of|on|ref|reference|mapping|map|list|set|table|schema|selector|"
