@@ -59,6 +59,8 @@ def source(target: str, ranges: dict[str, Any], engine: Any, config: Any, *, for
 def _scope(ranges: dict[str, Any], repository: Any) -> Any:
     from leakguard.sources.history import Scope
 
+    if ranges.get("revisions"):
+        return Scope(ranges["revisions"])
     revisions: list[str] = []
     if ranges["commits"]:
         first, dots, last = ranges["commits"].partition("..")

@@ -107,7 +107,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
     if git and "-" in targets:
         raise UsageError("a repository can't come from standard input", hint="leakguard scan --git PATH")
     view["at_once"] = targets == ["-"] and outputs.text_to_stdout and not view["quiet"]
-    report, config = _run(targets, _typed(flags), view, ranges if git else None)
+    report, config = run(targets, _typed(flags), view, ranges if git else None)
     code = exit_code(report, config)
     report = report._replace(exit_code=code, version=__version__)
     outputs.write(report, view | {"color": colors(view["color"])}, _base(view["base_path"], targets))
@@ -122,7 +122,8 @@ def _typed(flags: dict[str, Any]) -> dict[str, object]:
     return typed
 
 
-def _run(targets: list[str], typed: dict[str, object], view: dict[str, Any], ranges: dict[str, Any] | None) -> tuple[Any, Any]:
+def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], ranges: dict[str, Any] | None) -> tuple[Any, Any]:
+    """Scan; returns the report and the settings. `ranges`: the targets are repositories, and this part of them counts."""
     import time
 
     from leakguard.cli.progress import Progress
