@@ -142,6 +142,13 @@ def test_both_loops_read_headers_alike(block: bytes, offsets: list[int], length:
     assert outcome(TWIN["heads"]) == outcome(chosen.heads)
 
 
+@given(st.lists(st.integers(12, 300), unique=True).map(sorted), st.lists(st.integers(-5, 310)))
+def test_both_loops_find_bases_alike(offsets: list[int], bases: list[int]) -> None:
+    asked = array("q", offsets).tobytes(), array("q", bases).tobytes()
+
+    assert TWIN["places"](*asked) == chosen.places(*asked)  # type: ignore[operator]
+
+
 def test_the_compiled_loops_can_be_switched_off() -> None:
     code = "from leakguard.gitio import delta; print(delta.NATIVE)"
     done = subprocess.run(

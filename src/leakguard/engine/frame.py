@@ -15,6 +15,8 @@ from leakguard.secret import MASK, Secret
 WIDTH = 160
 """Characters of a line that are kept; longer lines are windowed round the value."""
 _READ = 4096
+_LEAST = 5
+"""Bytes of a value whose further copies are hidden; shorter ones stand everywhere."""
 _NEAR = 24 * 1024
 """A span that begins further before the value can't reach its lines: longer than the longest match."""
 
@@ -30,20 +32,21 @@ def frame(data: bytes, start: int, end: int, line: int, part: str, spans: Sequen
     out: list[FrameLine] = []
     near = bisect_left(spans, start - _NEAR, key=_start), bisect_left(spans, end + _READ, key=_start)
     spans = spans[near[0] : near[1]]
+    values = _values(spans)
     begin = data.rfind(b"\n", max(0, start - _READ), start) + 1 or max(0, start - _READ)
     if begin > 1 and data[begin - 1 : begin] == b"\n":
         before = data.rfind(b"\n", max(0, begin - 1 - _READ), begin - 1) + 1 or max(0, begin - 1 - _READ)
-        out.append(_line(data, before, begin - 1, line - 1, (), spans))
+        out.append(_line(data, before, begin - 1, line - 1, (), spans, values))
     stop = _end(data, start)
-    out.append(_line(data, begin, stop, line, ((start, min(end, stop), part),), spans))
+    out.append(_line(data, begin, stop, line, ((start, min(end, stop), part),), spans, values))
     if end > stop:
         last = line + data.count(b"\n", stop, end)
         begin = data.rfind(b"\n", max(0, end - _READ), end) + 1
         stop = _end(data, end)
-        out.append(_line(data, begin, stop, last, ((begin, end, part),), spans))
+        out.append(_line(data, begin, stop, last, ((begin, end, part),), spans, values))
         line = last
     if stop < len(data) and data[stop : stop + 1] == b"\n" and stop + 1 < len(data):
-        out.append(_line(data, stop + 1, _end(data, stop + 1), line + 1, (), spans))
+        out.append(_line(data, stop + 1, _end(data, stop + 1), line + 1, (), spans, values))
     return tuple(out)
 
 
@@ -52,8 +55,19 @@ def _end(data: bytes, start: int) -> int:
     return found if found >= 0 else min(len(data), start + _READ)
 
 
+def _values(spans: Sequence[Span]) -> set[str]:
+    """Return what must not stand on a line: the values as they would be shown."""
+    return {plain(value) for value in {secret.reveal() for _start, _end, secret in spans} if len(value) >= _LEAST}
+
+
 def _line(
-    data: bytes, begin: int, stop: int, number: int, wanted: Sequence[tuple[int, int, str]], spans: Sequence[Span]
+    data: bytes,
+    begin: int,
+    stop: int,
+    number: int,
+    wanted: Sequence[tuple[int, int, str]],
+    spans: Sequence[Span],
+    values: set[str],
 ) -> FrameLine:
     pieces: list[str] = []
     marks: list[tuple[int, int, str]] = []
@@ -69,7 +83,7 @@ def _line(
         length += len(shown)
         at = max(at, min(end, stop))
     pieces.append(plain(data[at:stop]))
-    text = _hide_copies("".join(pieces), spans)
+    text = _hide_copies("".join(pieces), values)
     return _window(text.rstrip(), number, marks)
 
 
@@ -88,11 +102,10 @@ def _merged(spans: Sequence[Span], begin: int, stop: int) -> list[Span]:
     return out
 
 
-def _hide_copies(text: str, spans: Sequence[Span]) -> str:
-    for _start, _end, secret in spans:
-        raw = secret.reveal()
-        if len(raw) >= 5 and (value := plain(raw)) in text:
-            text = text.replace(value, MASK)
+def _hide_copies(text: str, values: set[str]) -> str:
+    found = [value for value in values if value in text]
+    for value in sorted(found, key=lambda value: (-len(value), value)):
+        text = text.replace(value, MASK)
     return text
 
 

@@ -9,6 +9,9 @@
  *   spans: start and end in turn, in the base; places: a span's number and where it starts in the result, in turn, once for
  *   each copy of it; None where one was cut, or where one that ends with the base does not end with the result.
  *
+ * places(offsets, bases) -> numbers
+ *   native 64-bit integers: the place of each base among the ascending offsets; -1 for a base of 0, -2 where it is not there.
+ *
  * apply(base, delta, before, after) -> (result, windows)
  *   windows: native 64-bit integers, start and end in turn, ascending and apart: the bytes of `result` from `before` ahead
  *   of a change to `after` behind it. A change is an insert, a seam between copies that do not continue each other, and
@@ -284,7 +287,42 @@ done:
     return answer;
 }
 
+/* places(offsets, bases) -> numbers */
+static PyObject *places(PyObject *self, PyObject *args)
+{
+    Py_buffer offsets, bases;
+    PyObject *answer = NULL;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*", &offsets, &bases))
+        return NULL;
+    const int64_t *at = offsets.buf, *base = bases.buf;
+    size_t count = (size_t)offsets.len / sizeof(int64_t), asked = (size_t)bases.len / sizeof(int64_t);
+    answer = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(asked * sizeof(int64_t)));
+    if (!answer)
+        goto done;
+    char *out = PyBytes_AsString(answer);
+    for (size_t i = 0; i < asked; i++) {
+        size_t low = 0, high = count;
+        int64_t number = base[i] ? -2 : -1;
+        while (base[i] && low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (at[middle] < base[i])
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (base[i] && low < count && at[low] == base[i])
+            number = (int64_t)low;
+        memcpy(out + i * sizeof(number), &number, sizeof(number));
+    }
+done:
+    PyBuffer_Release(&offsets);
+    PyBuffer_Release(&bases);
+    return answer;
+}
+
 static PyMethodDef methods[] = {
+    {"places", places, METH_VARARGS, "places(offsets, bases) -> numbers"},
     {"carried", carried, METH_VARARGS, "carried(delta, base_size, spans) -> places or None"},
     {"heads", heads, METH_VARARGS, "heads(block, start, offsets, hash) -> (kinds, rows)"},
     {"apply", apply, METH_VARARGS, "apply(base, delta, before, after) -> (result, windows)"},

@@ -192,11 +192,22 @@ def _head(block: bytes, start: int, offset: int, hash: int) -> tuple[int, tuple[
     return kind, (start + at, size, base)
 
 
+def places(offsets: bytes, bases: bytes) -> bytes:
+    """Return the place of each base among the ascending offsets; -1 for a base of 0 (none), -2 where it is not there.
+
+    All are native 64-bit integers.
+    """
+    known = {offset: number for number, offset in enumerate(array("q", offsets))}
+    known[0] = -1  # no object begins there
+    return array("q", [known.get(base, -2) for base in array("q", bases)]).tobytes()
+
+
 if not os.environ.get("LEAKGUARD_PURE"):
     try:
         from leakguard.gitio import _delta_native  # type: ignore[attr-defined]  # built where a compiler is
     except ImportError:
         pass
     else:
-        apply, carried, heads = _delta_native.apply, _delta_native.carried, _delta_native.heads
+        apply, carried = _delta_native.apply, _delta_native.carried
+        heads, places = _delta_native.heads, _delta_native.places
         NATIVE = True

@@ -16,6 +16,7 @@ from leakguard.model.blob import Blob, Gone, Skipped
 from leakguard.model.finding import Candidate
 from leakguard.ports import Shard, Source, Splittable
 from leakguard.processes import cores
+from leakguard.secret import Secret
 
 WORTH_BYTES = 3 << 20
 """Input below which a second process costs more than it saves."""
@@ -69,11 +70,12 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
     else:
         from leakguard.pipeline.spawned import share_out
     proof_key = os.urandom(16)
+    restored = _Restored(source, proof_key)
     for candidate in share_out(shards, engine, tally, min(wanted, len(shards)), proof_key):
         if not isinstance(candidate, Candidate) or candidate.secret is not None:
             yield candidate
         else:
-            yield _restore(candidate, source, proof_key)
+            yield restored.of(candidate)
 
 
 def scan_all(source: Source, engine: Engine, tally: Tally) -> Iterator[Item]:
@@ -111,13 +113,24 @@ def _proof(value: bytes, key: bytes) -> bytes:
     return blake2b(value, key=key, digest_size=16).digest()
 
 
-def _restore(candidate: Candidate, source: Source, proof_key: bytes) -> Item:
-    """Open the place again and cut the value."""
-    from leakguard.engine.scan import cut
+class _Restored:
+    """Gives candidates of workers their secrets back; a value that stands in many places is read at one of them."""
 
-    value = source.reopen(candidate.place)
-    if isinstance(value, Gone):
-        return Skipped(candidate.place.provenance, "vanished", by_choice=False, detail=value.why)
-    if _proof(value, proof_key) != candidate.proof:
-        return Skipped(candidate.place.provenance, "changed", by_choice=False)
-    return candidate._replace(secret=cut(candidate.rule, value), proof=b"")
+    def __init__(self, source: Source, proof_key: bytes) -> None:
+        self._source = source
+        self._proof_key = proof_key
+        self._known: dict[tuple[str, bytes], Secret] = {}
+
+    def of(self, candidate: Candidate) -> Item:
+        """Open the place again and cut the value, unless equal bytes (only they have an equal proof) are here already."""
+        from leakguard.engine.scan import cut
+
+        same = (candidate.rule.id, candidate.proof)
+        if same not in self._known:
+            value = self._source.reopen(candidate.place)
+            if isinstance(value, Gone):
+                return Skipped(candidate.place.provenance, "vanished", by_choice=False, detail=value.why)
+            if _proof(value, self._proof_key) != candidate.proof:
+                return Skipped(candidate.place.provenance, "changed", by_choice=False)
+            self._known[same] = cut(candidate.rule, value)
+        return candidate._replace(secret=self._known[same], proof=b"")
