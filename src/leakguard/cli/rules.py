@@ -80,6 +80,7 @@ def _row(rule: Any, doc: Any) -> dict[str, Any]:
         "since": rule.since,
         "aliases": list(rule.aliases),
         "references": list(doc.references),
+        "lifetime": doc.lifetime,
         "rotate": doc.rotate,
         "description": doc.description,
     }
@@ -107,6 +108,7 @@ def show(paths: tuple[str, ...], rule_id: str) -> None:
         ("provider", doc.provider_name),
         ("severity", rule.severity),
         ("class", rule.kind),
+        ("lifetime", doc.lifetime.replace("_", " ")),
         ("level", rule.level),
         ("parts", ", ".join([rule.part, *(p.name + ("" if p.required else " (optional)") for p in rule.parts)])),
         ("check", rule.check or "none"),

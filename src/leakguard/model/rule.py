@@ -72,6 +72,8 @@ class RuleDoc(NamedTuple):
     description: str
     references: tuple[str, ...]
     rotate: str
+    lifetime: str
+    """How long it works by itself: `until_revoked`, `expiring` (days to years), `short_lived` (hours), `unknown`."""
     examples: tuple[str, ...]
     """Templates, each holding `${secret}` once."""
     counter_examples: tuple[str, ...]

@@ -38,7 +38,9 @@ KINDS = frozenset(
         "encryption_key",
     ],
 )
-_PROVIDER_KEYS = frozenset({"id", "name", "url", "references", "rotate", "imported"})
+LIFETIMES = ("until_revoked", "expiring", "short_lived", "unknown")
+"""How long a credential works by itself: until somebody ends it; days to years, set when it is made; hours at most."""
+_PROVIDER_KEYS = frozenset({"id", "name", "url", "references", "rotate", "lifetime", "imported"})
 _RULE_KEYS = frozenset(
     [
         "id",
@@ -67,6 +69,7 @@ _RULE_KEYS = frozenset(
         "level",
         "references",
         "rotate",
+        "lifetime",
         "description",
         "scope",
         "prior",
@@ -173,6 +176,8 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
     _one_of(e["kind"], KINDS, where, "kind")
     _one_of(e.get("level", "balanced"), LEVELS, where, "level")
     _one_of(e.get("scope", "any"), ("any", "code", "config"), where, "scope")
+    lifetime = e.get("lifetime", provider.get("lifetime", "unknown"))
+    _one_of(lifetime, LIFETIMES, where, "lifetime")
     shape, pattern, anchors, gates, after, public, template = _shape(e, where)
     check = e.get("check", "") or next((c for c in CHECKSUMS if "${" + c + ":" in template or f"={c}:" in template), "")
     if check and check not in CHECKS:
@@ -208,6 +213,7 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
         description=e.get("description", ""),
         references=tuple(e.get("references", provider.get("references", ()))),
         rotate=e.get("rotate", provider.get("rotate", "")),
+        lifetime=lifetime,
         examples=tuple(e.get("examples", ())) or (() if provider.get("imported") else ("${secret}",) if shape == "format" else ()),
         counter_examples=tuple(e.get("counter_examples", ())),
         template=template,
