@@ -7,7 +7,7 @@ from typing import Any
 
 from leakguard.errors import UsageError
 
-RANGES = ("since_commit", "branch", "commits", "since", "git_paths", "unreachable", "new_since")
+RANGES = ("since_commit", "branch", "commits", "since", "git_paths", "unreachable", "new_since", "incremental")
 
 
 def split(flags: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
@@ -22,8 +22,10 @@ def split(flags: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
     if typed and not wanted:
         option = "--" + {"git_paths": "path"}.get(typed[0], typed[0].replace("_", "-"))
         raise UsageError(f"{option} goes with --git", hint=f"leakguard scan --git {option} ...")
-    if ranges["unreachable"] and len(typed) > 1:
+    if ranges["unreachable"] and len(typed) > 1 + bool(ranges["incremental"]):
         raise UsageError("--unreachable looks at everything, so it can't be limited", hint="leave out the range")
+    if ranges["incremental"] and len(typed) > 1 + bool(ranges["unreachable"]):
+        raise UsageError("--incremental reports the whole history, so it can't be limited", hint="leave out the range")
     if ranges["commits"] and (ranges["since_commit"] or ranges["branch"] or ranges["new_since"]):
         raise UsageError("--commits names the range already", hint="leave out --since-commit, --branch and --new-since")
     return wanted, ranges
@@ -39,20 +41,23 @@ def source(target: str, ranges: dict[str, Any], engine: Any, config: Any, *, for
     from leakguard.engine.sieve import Sieve
     from leakguard.gitio.repository import open_repository
     from leakguard.processes import cores
+    from leakguard.sources._memory import open_memory
     from leakguard.sources.history import HistorySource, repository_root
 
     repository = open_repository(target)
     root = repository_root(repository)
     repository = repository._replace(path=root)
+    scope = _scope(ranges, repository)
     return HistorySource(
         repository,
-        _scope(ranges, repository),
+        scope,
         make_sieve=lambda: Sieve(engine),
         jobs=config.jobs or cores(),
         forks=forks,
         exclude=exclude(root) if exclude else None,
         max_size=config.max_size or None,
         progress=progress,
+        memory=open_memory(repository, engine, os.environ, unreachable=scope.unreachable) if ranges["incremental"] else None,
     )
 
 

@@ -36,6 +36,7 @@ from leakguard.errors import UsageError
 )
 @click.option("--git", is_flag=True, help="PATHs are repositories: scan their whole history.")
 @click.option("--unreachable", is_flag=True, help="With --git: also what no ref leads to (reflogs, stashes, dangling, the index).")
+@click.option("--incremental", is_flag=True, help="With --git: read only what is new since the last such scan; report everything.")
 @click.option("--since-commit", metavar="REV", help="With --git: only what came after this commit.")
 @click.option("--new-since", metavar="REV", help="With --git: only what this commit does not have yet.")
 @click.option("--branch", metavar="NAME", help="With --git: only what leads to this branch.")

@@ -38,22 +38,29 @@ class Change(NamedTuple):
 class Log:
     """A `git log` that runs beside other work, into a file that nobody else sees."""
 
-    def __init__(self, repository: Repository, revisions: Sequence[str], paths: Sequence[str] = ()) -> None:
+    def __init__(
+        self, repository: Repository, revisions: Sequence[str], paths: Sequence[str] = (), names: Sequence[str] = ()
+    ) -> None:
+        """Start git; `names` are further revisions, of any number."""
         import subprocess
         import tempfile
 
         self._out: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         limit = ["--full-history"] if paths else []
-        args = ["log", *ARGUMENTS, *limit, *revisions, "--", *paths]
+        args = ["log", *ARGUMENTS, *limit, *(["--stdin"] if names else []), *revisions, "--", *paths]
+        asked: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - git holds it open
+        asked.write("".join(name + "\n" for name in names).encode("ascii"))
+        asked.seek(0)
         self._process = subprocess.Popen(  # noqa: S603 - no shell, absolute program
             git.command(args, safe=repository.path),
             cwd=repository.path,
             env=git.environment(hook=repository.hook),
-            stdin=subprocess.DEVNULL,
+            stdin=asked,
             stdout=self._out,
             stderr=self._errors,
         )
+        asked.close()
 
     def close(self) -> None:
         """End git and forget what it said."""

@@ -11,7 +11,7 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cached_property
 from operator import sub
 
@@ -184,12 +184,26 @@ class Pack:
         """Whether an object (hex) is in this pack."""
         return self._index.find(bytes.fromhex(oid)) is not None
 
+    def among(self, known: Container[bytes]) -> frozenset[int]:
+        """Return the numbers of the objects whose ids are known."""
+        found = [offset for oid, offset in self._index.entries() if oid in known]
+        return frozenset(bisect_left(self.offsets, offset) for offset in found)
+
     def numbers(self, ids: Iterable[bytes]) -> Iterator[int]:
         """Yield the numbers of those ids that are in this pack."""
         for oid in ids:
             offset = self._index.find(oid)
             if offset is not None:
                 yield bisect_left(self.offsets, offset)
+
+
+def ids_of(index: str, hash_length: int) -> list[bytes]:
+    """Return the ids of a pack's objects by its index alone.
+
+    Raises:
+        DamagedPackError: the index can't be read.
+    """
+    return [oid for oid, _offset in _Index(index, hash_length).entries()]
 
 
 class _Index:

@@ -115,6 +115,8 @@ class Finding(NamedTuple):
     severity: str
     """The rule's, lowered one step where every place is a test or an example."""
     verdict: Verdict = NOT_TRIED
+    known: bool | None = None
+    """Whether the scan before told it, too; None: nobody asked."""
     baseline_line: str = ""
     """Ready-made line for `.leakguard/baseline.jsonl`; salted, no value."""
 

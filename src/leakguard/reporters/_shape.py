@@ -25,6 +25,7 @@ def finding(f: Finding) -> dict[str, Any]:
         "name": f.rule.name,
         "kind": f.rule.kind,
         "reasons": [{"term": r.term, "weight": r.weight, "detail": r.detail} for r in f.score.reasons],
+        **({} if f.known is None else {"known": f.known}),
     }
 
 

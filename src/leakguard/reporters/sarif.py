@@ -110,6 +110,8 @@ def _result(
     p = place.provenance
     if isinstance(p, GitProvenance):
         result["properties"] |= {"commit": p.commit, "author": clean(p.author), "date": p.date, "blob": p.blob}
+    if finding.known is not None:
+        result["baselineState"] = "unchanged" if finding.known else "new"
     if suppressed is not None:
         kind = "inSource" if suppressed.by == "mark" else "external"
         result["suppressions"] = [{"kind": kind, "justification": clean(suppressed.reason) or suppressed.by}]

@@ -67,6 +67,8 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
     commits = len({p.provenance.commit for p in main if isinstance(p.provenance, GitProvenance) and p.provenance.commit})
     found = f"found {len(main)}× in {plural(files, 'file')}" + (f", {plural(commits, 'commit')}" if commits else "")
     facts = [f"{f.preview}  (id {f.id[:8]})", f"score {f.score.value:.2f}, {found}"]
+    if f.known is not None:
+        facts.append("known from the scan before" if f.known else "new since the scan before")
     yield from wrap(facts, paint.width, rest="   ", joint="   ")
     if f.verdict.reason:
         yield from wrap(clean(f.verdict.reason).split(" "), paint.width, first="   checked  ", rest="            ")

@@ -40,12 +40,12 @@ def compiled(
     files = rule_files([builtin_folder(), *paths])
     about = _about(files, hyperscan=hyperscan, rules_version=rules_version)
     name = f"{crc32(about):08x}"
-    folder = _folder(environ)
-    path = os.path.join(folder, f"rules-{name}.bin") if folder else ""
-    raw = _read(path, about) if path else None
+    where = folder(environ)
+    path = os.path.join(where, f"rules-{name}.bin") if where else ""
+    raw = read_kept(path, about) if path else None
     if raw is not None:
         try:
-            kept = undump(marshal.loads(raw))  # noqa: S302 - `_read` proved owner, mode and content
+            kept = undump(marshal.loads(raw))  # noqa: S302 - `read_kept` proved owner, mode and content
         except (ValueError, EOFError, TypeError, IndexError):
             kept = None
         if kept is not None:
@@ -54,7 +54,7 @@ def compiled(
     if hyperscan:
         add_databases(built)
     if path and keep:
-        _write(folder, path, about, marshal.dumps(built.dump()))
+        write_kept(path, about, marshal.dumps(built.dump()))
     return built
 
 
@@ -104,7 +104,8 @@ def _cpu() -> str:
     return ""
 
 
-def _folder(environ: Mapping[str, str]) -> str:
+def folder(environ: Mapping[str, str]) -> str:
+    """Return the user's folder for what can be made again, or nothing where there is no home."""
     return environ.get("LEAKGUARD_CACHE_DIR") or user_folder(environ, "XDG_CACHE_HOME", ".cache")
 
 
@@ -113,8 +114,8 @@ def _safe(status: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-def _read(path: str, about: bytes) -> bytes | None:
-    """Return the kept set if the file is ours, whole, and was made of the same things (all of them are compared)."""
+def read_kept(path: str, about: bytes) -> bytes | None:
+    """Return what was kept if the file is ours, whole, and was made of the same things (all of them are compared)."""
     from zlib import crc32
 
     try:
@@ -142,27 +143,29 @@ def _head(about: bytes) -> bytes:
     return _MAGIC + len(about).to_bytes(8, "big") + about
 
 
-def _write(folder: str, path: str, about: bytes, body: bytes) -> None:
+def write_kept(path: str, about: bytes, body: bytes) -> None:
+    """Keep something, readable by this user alone; where that can't be it is no error."""
     from zlib import crc32
 
+    where = os.path.dirname(path)
     part = f"{path}.{os.getpid()}.part"
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        if not _safe(os.lstat(folder)) or os.path.islink(folder):
+        os.makedirs(where, mode=0o700, exist_ok=True)
+        if not _safe(os.lstat(where)) or os.path.islink(where):
             return
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
         with open(fd, "wb") as f:
             f.write(_head(about) + crc32(body).to_bytes(4, "big") + body)
         os.replace(part, path)
-        _forget_old(folder, path)
+        _forget_old(where, path)
     except OSError:
         # a read-only or full home is no reason to fail: the set is in memory already
         return
 
 
-def _forget_old(folder: str, keep: str) -> None:
-    """Remove sets that nothing has read for a month."""
-    newest = os.stat(keep).st_mtime
-    for entry in os.scandir(folder):
-        if entry.name.startswith("rules-") and entry.path != keep and newest - entry.stat().st_mtime > 30 * 86400:
+def _forget_old(where: str, keep: str) -> None:
+    """Remove files of the same sort that nothing has written for a month."""
+    newest, sort = os.stat(keep).st_mtime, os.path.basename(keep).partition("-")[0] + "-"
+    for entry in os.scandir(where):
+        if entry.name.startswith(sort) and entry.path != keep and newest - entry.stat().st_mtime > 30 * 86400:
             os.unlink(entry.path)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from leakguard.engine.sieve import Sieve
-from leakguard.gitio.pack import BLOB, COMMIT, TAG, DamagedPackError, Pack
+from leakguard.gitio.pack import BLOB, COMMIT, TAG, DamagedPackError, Pack, ids_of
 from leakguard.gitio.repository import Repository
+from leakguard.sources._memory import Memory
 from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
 from leakguard.sources._versions import LIMIT, Sifted, Walk
 
@@ -33,15 +34,26 @@ class Held(NamedTuple):
     sieve: Sieve | None
 
 
-def held(repository: Repository, sieve: Sieve, jobs: int, progress: Callable[[float], None] | None) -> Held:
-    """Sift every object of a repository."""
-    packs, damaged = _packs(repository)
+def held(
+    repository: Repository, sieve: Sieve, jobs: int, progress: Callable[[float], None] | None, memory: Memory | None = None
+) -> Held:
+    """Sift every object of a repository; what a memory knows is taken from there."""
+    there: set[str] = set()
+    if memory is not None:
+        # named before they are read: a pack that git writes meanwhile is left to the next scan
+        there = pack_names(repository)
+        _forget_if_lost(repository, memory, there)
+    packs, damaged = _packs(repository, memory)
     walks = [Walk(pack, sieve, kind, skip) for pack, skip in packs for kind in _KINDS]
     tasks: list[Callable[[], tuple[int, Sifted | Held]]] = []
     for which, walk in enumerate(walks):
         tasks += [_walk_task(which, walk, roots) for roots in walk.shards()]
     seen = [pack for pack, _skip in packs]
-    loose = [oid for oid in repository.loose() if not any(pack.holds(oid) for pack in seen)]
+    loose = [
+        oid
+        for oid in repository.loose()
+        if not any(pack.holds(oid) for pack in seen) and (memory is None or bytes.fromhex(oid) not in memory)
+    ]
     names = [*loose, *damaged]
     tasks += [_loose_task(repository, sieve, names[at : at + _LOOSE]) for at in range(0, len(names), _LOOSE)]
     out = Held(set(), set(), set(), set(), 0, 0, sieve)
@@ -56,8 +68,54 @@ def held(repository: Repository, sieve: Sieve, jobs: int, progress: Callable[[fl
             progress(done / len(tasks))
     for first, (pack, _skip) in zip(range(0, len(walks), 3), packs, strict=True):
         _name(pack, [runs.get(first + kind, []) for kind in range(3)], out)
+        if memory is not None:
+            memory.add(pack.all_ids())
         pack.close()
-    return out
+    if memory is None:
+        return out
+    memory.add(map(bytes.fromhex, loose))
+    return _remembered(repository, memory, out, there, loose)
+
+
+def _forget_if_lost(repository: Repository, memory: Memory, packs: set[str]) -> None:
+    """Start anew where objects that were looked through are gone (pruned); a repack alone changes nothing."""
+    loose = set(repository.loose())
+    if memory.known.packs <= packs and memory.known.loose <= loose:
+        return
+    present = {bytes.fromhex(oid) for oid in loose}
+    for index in repository.packs():
+        try:
+            present.update(ids_of(index, repository.hash_length))
+        except (DamagedPackError, OSError):
+            continue
+    if memory.lacks(present):
+        memory.forget()
+
+
+def _remembered(repository: Repository, memory: Memory, new: Held, packs: set[str], loose: Iterable[str]) -> Held:
+    """Add what an earlier scan found, and note what is new."""
+    known = memory.known
+    memory.known = known = known._replace(
+        contents=known.contents | new.contents,
+        texts=known.texts | new.texts,
+        tags=known.tags | new.tags,
+        binary=known.binary | new.binary,
+        packs=packs,
+        loose=(known.loose | set(loose)) & set(repository.loose()),
+    )
+    memory.walked += new.walked
+    memory.bytes += new.bytes
+    return Held(known.contents, known.texts, known.tags, known.binary, memory.walked, memory.bytes, new.sieve)
+
+
+def pack_names(repository: Repository) -> set[str]:
+    """Name all packs of a repository."""
+    return {_pack_name(index) for index in repository.packs()}
+
+
+def _pack_name(index: str) -> str:
+    """Name a pack by what it holds: git names it so, the size guards against another version's way to do that."""
+    return f"{os.path.basename(index)} {os.path.getsize(index)} {os.path.getsize(index[:-4] + '.pack')}"
 
 
 def _name(pack: Pack, runs: list[list[Sifted]], out: Held) -> None:
@@ -91,11 +149,16 @@ def every(repository: Repository) -> Held:
     return Held(contents, texts, tags, set(), 0, 0, None)
 
 
-def _packs(repository: Repository) -> tuple[list[tuple[Pack, frozenset[int]]], list[str]]:
-    """Open all packs; of an object that lies in several only the first counts. A pack that can't be read is left to git."""
+def _packs(repository: Repository, memory: Memory | None) -> tuple[list[tuple[Pack, frozenset[int]]], list[str]]:
+    """Open all packs that are not known as a whole; of an object that lies in several only the first counts.
+
+    A pack that can't be read is left to git.
+    """
     out: list[tuple[Pack, frozenset[int]]] = []
     left: list[str] = []
     for index in repository.packs():
+        if memory is not None and _pack_name(index) in memory.known.packs:
+            continue
         try:
             pack = Pack(index, repository.hash_length)
         except (DamagedPackError, OSError):
@@ -104,7 +167,7 @@ def _packs(repository: Repository) -> tuple[list[tuple[Pack, frozenset[int]]], l
             )
             left += [line.split()[1].decode("ascii") for line in listed.splitlines()]
             continue
-        skip: set[int] = set()
+        skip: set[int] = set(pack.among(memory)) if memory else set()
         for earlier, _skip in out:
             skip.update(pack.numbers(oid for oid in pack.all_ids() if earlier.holds(oid.hex())))
         out.append((pack, frozenset(skip)))
@@ -172,7 +235,7 @@ def _loose(repository: Repository, sieve: Sieve, names: Sequence[str]) -> Held:
             continue
         _sort(kind.decode("ascii", "replace"), oid, data, sieve, out)
         walked += kind == b"blob"
-        size += len(data)
+        size += len(data) * (kind in {b"blob", b"commit", b"tag"})
     if unread:
         with repository.contents() as objects:
             for oid, kind_name, length_, read in objects.each(unread):

@@ -39,11 +39,24 @@ class Walk:
         self._kind = kind
         self._skip = skip
         self._first, self._next = pack.children
+        self._wanted = self._lead() if skip else None
+
+    def _lead(self) -> bytearray:
+        """Mark what has to be looked at and all that it builds on; other trees and branches are left alone."""
+        out, rows, skip = bytearray(len(self._pack)), self._pack.rows, self._skip
+        for number in range(len(out)):
+            at = number
+            while at >= 0 and not out[at] and (at != number or number not in skip):
+                out[at] = 1
+                at = rows[3 * at + 2]
+        return out
 
     def shards(self) -> list[list[int]]:
         """Return the roots of all delta trees in runs of about equal work, the heaviest trees first."""
         pack, weights = self._pack, self._pack.weights
         roots = [number for number in range(len(pack)) if pack.kinds[number] == self._kind]
+        if self._wanted is not None:
+            roots = [number for number in roots if self._wanted[number]]
         roots.sort(key=weights.__getitem__, reverse=True)
         out: list[list[int]] = []
         size = _SHARD
@@ -64,15 +77,17 @@ class Walk:
             while stack:
                 number, base, known = stack.pop()
                 data, spans = self._content(number, base, known, out, root=number == root)
-                walked += 1
-                size += len(data or b"")
+                if number not in self._skip:
+                    walked += 1
+                    size += len(data or b"")
                 stack.extend((child, data, spans) for child in self._children(number))
         return out._replace(walked=walked, bytes=size)
 
     def _children(self, number: int) -> Iterator[int]:
         child = self._first[number]
         while child >= 0:
-            yield child
+            if self._wanted is None or self._wanted[child]:
+                yield child
             child = self._next[child]
 
     def _content(

@@ -9,7 +9,7 @@ reading every content would report. Without a sieve every content is read, which
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from leakguard.engine.sieve import Sieve
@@ -18,7 +18,8 @@ from leakguard.gitio.objects import Objects
 from leakguard.gitio.repository import Repository
 from leakguard.model.blob import Blob, GitProvenance, Gone, Skipped, path_in
 from leakguard.model.finding import Candidate, Finding, Place
-from leakguard.sources._held import Held, every, held
+from leakguard.sources._held import Held, every, held, pack_names
+from leakguard.sources._memory import Memory
 from leakguard.sources._settle import settle
 from leakguard.sources._text import cut, read_all, reader
 from leakguard.sources.staged import blobs_of, lines_of
@@ -150,7 +151,10 @@ class HistorySource:
         exclude: Callable[[str], str] | None = None,
         max_size: int | None = None,
         progress: Callable[[float], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
+        """`memory` of an earlier scan counts for a whole history with a sieve."""
+        self._memory = memory
         self._repository = repository
         self._scope = scope
         self._make_sieve = make_sieve
@@ -175,16 +179,24 @@ class HistorySource:
 
     def shards(self) -> Iterator[HistoryShard | NamesShard | Skipped]:
         """Look through everything, then yield what has to be read."""
-        repository, scope = self._repository, self._scope
-        log = Log(repository, [*scope.revisions, *(["--reflog"] if scope.unreachable and scope.whole else [])], scope.paths)
+        repository = self._repository
+        logs, tips = self._logs()
         try:
-            found = self._look(log)
+            found = self._look(logs[0])
             self.walked = (found.walked, found.bytes)
             if found.binary:
                 yield Skipped(GitProvenance(repository.path, ""), "binary", by_choice=True, number=len(found.binary))
-            uses, commits, names, modules = self._uses(log, found)
+            uses, commits, names, modules = self._uses(logs, found)
         finally:
-            log.close()
+            for log in logs:
+                log.close()
+        suspicious = tuple(self._names(names, found.sieve))
+        if self._memory is not None:
+            firsts = {use.commit for at in uses.values() for use in at.values()} | {
+                name.commit for name in suspicious if name.commit
+            }
+            wanted = firsts | set(modules.values()) | (commits & found.texts)
+            self._memory.known = self._memory.known._replace(tips=tips, commits=wanted)
         self._tell(modules)
         entries: list[Entry] = []
         for entry in (*self._contents(found, uses), *self._texts(found, commits)):
@@ -195,9 +207,24 @@ class HistorySource:
         for at in range(0, len(entries), _SHARD):
             some = tuple(entries[at : at + _SHARD])
             yield HistoryShard(repository, some, self._max_size, len(some) << 16)
-        suspicious = tuple(self._names(names, found.sieve))
         if suspicious:
             yield NamesShard(suspicious, 1)
+
+    def _logs(self) -> tuple[list[Log], set[str]]:
+        """Start to list commits: all, or those that are new and those that an earlier scan needs again; and where refs are."""
+        repository, scope, memory = self._repository, self._scope, self._memory
+        revisions = [*scope.revisions, *(["--reflog"] if scope.unreachable and scope.whole else [])]
+        if memory is None:
+            return [Log(repository, revisions, scope.paths)], set()
+        tips = set(repository.git("rev-list", "--no-walk=unsorted", *revisions).decode("ascii").split())
+        # contents that a partial clone has fetched since belong to commits that were listed before
+        fetched = repository.partial and pack_names(repository) != memory.known.packs
+        if fetched or not memory.still_leads(repository, revisions):
+            return [Log(repository, revisions)], tips
+        logs = [Log(repository, revisions, names=["^" + tip for tip in sorted(memory.known.tips)])]
+        if memory.known.commits:
+            logs.append(Log(repository, ["--no-walk=unsorted"], names=sorted(memory.known.commits)))
+        return logs, tips
 
     def _look(self, log: Log) -> Held:
         if not self._scope.whole:
@@ -207,34 +234,39 @@ class HistorySource:
             return Held(contents, texts, set(), set(), 0, 0, None)
         if self._make_sieve is None:
             return every(self._repository)
-        return held(self._repository, self._make_sieve(), self._jobs if self._forks else 1, self._progress)
+        return held(self._repository, self._make_sieve(), self._jobs if self._forks else 1, self._progress, self._memory)
 
-    def _uses(self, log: Log, found: Held) -> tuple[dict[str, dict[str, _Use]], set[str], dict[str, Commit], set[str]]:
-        """Return the paths of each held content, all commits, every path with the commit that first had it, submodules."""
+    def _uses(
+        self, logs: Sequence[Log], found: Held
+    ) -> tuple[dict[str, dict[str, _Use]], set[str], dict[str, Commit], dict[str, str]]:
+        """Return the paths of each held content, all commits, every path and submodule with the commit that first had it.
+
+        Of commits made in the same second the id decides, so that the order of the log does not.
+        """
         uses: dict[str, dict[str, _Use]] = {}
         commits: set[str] = set()
         names: dict[str, Commit] = {}
-        modules: set[str] = set()
+        modules: dict[str, str] = {}
         contents = found.contents
         commit = Commit("", 0)
-        for entry in log.entries():
+        for entry in (entry for log in logs for entry in log.entries()):
             if isinstance(entry, Commit):
                 commit = entry
                 commits.add(entry.id)
                 continue
             first = names.get(entry.path)
-            if first is None or commit.time < first.time:
+            if first is None or (commit.time <= first.time and (commit.time, commit.id) < (first.time, first.id)):
                 names[entry.path] = commit
             if entry.new in contents:
                 at = uses.setdefault(entry.new, {})
                 known = at.get(entry.path)
-                if known is None or commit.time < known.time:
+                if known is None or (commit.time, commit.id) < (known.time, known.commit):
                     at[entry.path] = _Use(commit.id, commit.time, entry.old)
             elif entry.mode == GITLINK:
-                modules.add(entry.path)
+                modules[entry.path] = commit.id
         return uses, commits, names, modules
 
-    def _tell(self, modules: set[str]) -> None:
+    def _tell(self, modules: Collection[str]) -> None:
         if self._repository.shallow:
             self.notes.append(
                 "the clone is shallow: commits before its border were not scanned (git fetch --unshallow brings them)"
@@ -293,8 +325,18 @@ class HistorySource:
         return all(before is None or not touched.issubset(before) for before in versions[1:])
 
     def settle(self, findings: Iterable[Finding]) -> list[Finding]:
-        """Return findings whose places say who brought them, when, and on which branches they still are."""
-        return settle(self._repository, findings)
+        """Return findings whose places say who brought them, when, and on which branches they still are.
+
+        With a memory each also says whether the scan before told it, and the memory is kept for the next one.
+        """
+        settled = settle(self._repository, findings)
+        memory = self._memory
+        if memory is None:
+            return settled
+        settled = [f._replace(known=f.id in memory.known.findings) for f in settled]
+        memory.known = memory.known._replace(findings={f.id for f in settled})
+        memory.save()
+        return settled
 
     def reopen(self, place: Place) -> bytes | Gone:
         """Return the bytes of a place again."""
