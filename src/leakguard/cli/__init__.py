@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "Say why a finding was reported.",
     "allow": "Stop reporting one finding, with a reason and an end.",
     "baseline": "Accept what is there today; report what is new.",
+    "agent-hook": "Judge what a coding agent is about to do.",
     "install": "Put LeakGuard into git's hooks; what is there goes on running.",
     "uninstall": "Take it out again; what was there before is put back.",
     "doctor": "Prove that each installed hook blocks.",
@@ -38,7 +39,7 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module("leakguard.cli." + ("import_" if cmd_name == "import" else cmd_name))
+        module = import_module("leakguard.cli." + ("import_" if cmd_name == "import" else cmd_name.replace("-", "_")))
         command: click.Command = module.command
         return command
 

@@ -51,6 +51,7 @@ def command() -> None:
         setting = chain.global_setting()
         place = chain.Place(setting, setting, setting, "global") if setting else None
     found = [_look(place, hook) if place else Health(hook, _NONE) for hook in chain.HOOKS]
+    found += _agents(place is not None)
     click.echo()
     for hook, state, where, why in found:
         click.echo(f"{hook:12} {state:18} {where}".rstrip())
@@ -143,6 +144,56 @@ def _look(place: chain.Place, hook: str) -> Health:
     if os.path.lexists(path + chain.BEFORE):
         return Health(hook, _BAD, path, f"no longer calls us: somebody replaced our link; leakguard install {hook} says more")
     return Health(hook, _NONE)
+
+
+def _agents(inside: bool) -> list[Health]:
+    """Try what coding agents have of ours, here and for this user; those that have nothing are left out."""
+    from leakguard.cli import _agents
+
+    out = []
+    for name in _agents.AGENTS:
+        for everywhere in (False, True):
+            try:
+                path, call = _agents.installed(name, everywhere=everywhere) if inside or everywhere else ("", "")
+            except LeakguardError as e:
+                out.append(Health(name, _UNTRIED, "", e.message))
+                continue
+            if call:
+                out.append(_tried_agent(name, path, call))
+    return out
+
+
+def _tried_agent(name: str, path: str, call: str) -> Health:
+    """Run an agent's call of ours on a clean command and on one with the canary."""
+    import json
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="leakguard-doctor-") as folder:
+
+        def run(command: str) -> tuple[int, bytes]:
+            asked = {"hook_event_name": "PreToolUse", "tool_name": "Bash", "cwd": folder, "tool_input": {"command": command}}
+            done = subprocess.run(  # noqa: S602 - the very line that the agent gives to a shell
+                call,
+                shell=True,
+                cwd=folder,
+                env={**git.environment(), "XDG_STATE_HOME": folder},
+                input=json.dumps(asked).encode(),
+                capture_output=True,
+                check=False,
+                timeout=_SECONDS,
+            )
+            return done.returncode, done.stdout
+
+        try:
+            clean, said = run("ls")
+            code, denied = run("export TOKEN=" + _canary().decode())
+        except (OSError, subprocess.TimeoutExpired) as e:
+            return Health(name, _UNTRIED, path, type(e).__name__)
+    if clean or said:
+        return Health(name, _UNTRIED, path, "it refuses everything: leakguard-hook was not found, or does not work")
+    if code == 2 or b"deny" in denied or b"redacted" in denied:
+        return Health(name, _GOOD, path)
+    return Health(name, _BAD, path, "a made-up GitHub token passed" + (": its mode is warn" if "--mode warn" in call else ""))
 
 
 def _ours(text: bytes) -> bool:

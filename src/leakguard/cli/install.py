@@ -106,12 +106,23 @@ class Place(NamedTuple):
 @click.command("install", epilog="Example: leakguard install pre-commit pre-push")
 @click.option("--global", "everywhere", is_flag=True, help="For every repository of yours, by a core.hooksPath of ours.")
 @click.option("--force", is_flag=True, help="Chain even in a folder that another tool manages or that all repositories share.")
+@click.option(
+    "--agent", "agents", multiple=True, metavar="NAME", help="A coding agent's hooks instead of git's; repeatable: docs/agents.md."
+)
+@click.option(
+    "--mode", type=click.Choice(["block", "redact", "warn"]), default="block", help="With --agent: what happens to a secret."
+)
 @click.argument("hooks", metavar="[HOOK]...", nargs=-1, type=click.Choice(HOOKS))
-def command(hooks: tuple[str, ...], *, everywhere: bool, force: bool) -> None:
+def command(hooks: tuple[str, ...], *, agents: tuple[str, ...], mode: str, everywhere: bool, force: bool) -> None:
     """Put LeakGuard into git's hooks; a hook that is there goes on running, before ours.
 
     HOOK is pre-commit (the default), commit-msg, pre-push or, on a server, pre-receive.
     """
+    if agents:
+        if hooks:
+            raise UsageError("--agent is not for git's hooks", hint="run leakguard install twice")
+        _install_agents(agents, mode, everywhere=everywhere)
+        return
     wanted = tuple(dict.fromkeys(hooks)) or ("pre-commit",)
     if everywhere:
         install_globally(wanted)
@@ -130,6 +141,32 @@ def command(hooks: tuple[str, ...], *, everywhere: bool, force: bool) -> None:
     if place.inside:
         click.echo("this folder is part of the work tree: commit it, so that others get the hook as well", err=True)
     click.echo("prove it:  leakguard doctor")
+
+
+def _install_agents(names: tuple[str, ...], mode: str, *, everywhere: bool) -> None:
+    from leakguard.cli import _agents
+
+    for name in checked_agents(names):
+        click.echo(_agents.install(name, mode, everywhere=everywhere))
+    if not find_program():
+        click.echo("leakguard-hook is not on PATH: until it is, the agent is told no to everything", err=True)
+    click.echo("prove it:  leakguard doctor")
+
+
+def checked_agents(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names.
+
+    Raises:
+        UsageError: we know no settings file for one of them.
+    """
+    from leakguard.cli._agents import AGENTS
+
+    if unknown := [name for name in names if name not in AGENTS]:
+        raise UsageError(
+            f"we don't know where {unknown[0]} keeps its hooks",
+            hint=f"known are {', '.join(AGENTS)}; for others call `leakguard-hook --agent {unknown[0]} || exit 2` there, see docs/agents.md",
+        )
+    return names
 
 
 def script(hook: str, program: str, *, everywhere: bool = False) -> bytes:

@@ -12,12 +12,19 @@ from leakguard.errors import UsageError
 
 @click.command("uninstall", epilog="Example: leakguard uninstall pre-push")
 @click.option("--global", "everywhere", is_flag=True, help="What `install --global` did.")
+@click.option("--agent", "agents", multiple=True, metavar="NAME", help="A coding agent's hooks instead of git's; repeatable.")
 @click.argument("hooks", metavar="[HOOK]...", nargs=-1, type=click.Choice(chain.HOOKS))
-def command(hooks: tuple[str, ...], *, everywhere: bool) -> None:
+def command(hooks: tuple[str, ...], *, agents: tuple[str, ...], everywhere: bool) -> None:
     """Take LeakGuard out of git's hooks; a hook that was there before is put back as it was.
 
     Without HOOK: all of ours.
     """
+    if agents:
+        from leakguard.cli import _agents
+
+        told = [_agents.uninstall(n, everywhere=everywhere) or f"{n}: nothing of ours" for n in chain.checked_agents(agents)]
+        click.echo("\n".join(told))
+        return
     if everywhere:
         _globally(hooks or chain.HOOKS)
         return

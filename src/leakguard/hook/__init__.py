@@ -4,6 +4,7 @@
     leakguard-hook [options] --commit-msg FILE       a message
     leakguard-hook [options] --pre-push REMOTE URL   what a push brings, see `commits`
     leakguard-hook [options] --pre-receive           the same on a server
+    leakguard-hook [options] --agent NAME            what a coding agent is about to do, see `agent`
 
 Without FILE everything that is staged is scanned, out of the index; a FILE that is staged comes out of the index, too,
 any other one from disk, whole. Settings and baseline come out of the index, so that what is not committed silences
@@ -28,6 +29,7 @@ Usage: leakguard-hook [OPTIONS] [FILE]...
        leakguard-hook [OPTIONS] --commit-msg FILE
        leakguard-hook [OPTIONS] --pre-push [REMOTE URL]
        leakguard-hook [OPTIONS] --pre-receive
+       leakguard-hook [OPTIONS] --agent NAME [--mode MODE]
 
   Scan what is staged for leaked credentials; a FILE that is not staged is
   scanned from disk. Or scan a commit message, or what a push brings.
@@ -37,9 +39,13 @@ Options:
   --pre-push            Scan every commit that REMOTE does not have yet; refs
                         on standard input, as git gives them.
   --pre-receive         On a server: scan what a push brings.
+  --agent NAME          Judge what a coding agent gives on standard input;
+                        docs/agents.md. Exit code 2 blocks.
+  --mode MODE           With --agent: block (default), redact or warn.
   --whole-file          Report old lines of changed files, too.
   --deadline SECONDS    Stop after so long and exit 3 (default 10, for a push
-                        60, on a server 4; LEAKGUARD_HOOK_DEADLINE).
+                        60, on a server 4, of an agent 2;
+                        LEAKGUARD_HOOK_DEADLINE).
   --level LEVEL         strict, balanced or all (default balanced).
   --fail-on WHAT        any, critical, high, medium, low or none.
   --config FILE         Settings file to use in place of the one found.
@@ -61,6 +67,8 @@ _VALUES = {
     "--config": "config",
     "--trusted-config": "trusted_config",
     "--baseline": "baseline",
+    "--agent": "agent",
+    "--mode": "mode",
 }
 _SWITCHES = {
     "--commit-msg": "commit_msg",
@@ -121,6 +129,10 @@ def run(argv: Sequence[str]) -> int:
 
         sys.stdout.write(f"leakguard-hook {__version__}\n")
         return 0
+    if "agent" in typed:
+        from leakguard.hook import agent
+
+        agent.main(typed["agent"], typed.get("mode", "block"), typed)
     stages = [name for name in DEADLINES if name in typed]
     if len(stages) > 1:
         raise UsageError("one hook at a time", hint="--commit-msg, --pre-push or --pre-receive")
