@@ -26,6 +26,8 @@ from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
 
 _RANK = {"format": 3, "pattern": 2, "keyword": 2, "generic": 0}
+_TAKES = 0.1
+"""Score from which a match of a vendor's rule takes the place of a generic one."""
 _LEVEL = {"strict": 0, "balanced": 1, "all": 2}
 _REMEMBERED = 8192
 """Scores that are kept."""
@@ -81,9 +83,8 @@ class Engine:
         matches, slow = self._matcher.confirm(data, hits)
         if not matches:
             return Scanned([], 0, slow)
-        scored = [self._score(data, m, kind) for m in matches]
-        kept = _resolve([s for s in scored if s[1].id not in self._skip])
-        spans = _spans(data, scored)
+        kept = self._judge(data, matches, kind)
+        spans = self._spans(data, matches)
         out: list[Candidate] = []
         below = 0
         own_end = len(data) if blob.own_end is None else blob.own_end
@@ -99,6 +100,24 @@ class Engine:
             else:
                 out.append(made)
         return Scanned(_without_parts(out), below, slow)
+
+    def _judge(self, data: bytes, matches: list[RawMatch], kind: str) -> list[_Scored]:
+        """Score matches and keep one where several overlap.
+
+        What a vendor's rule has taken is not scored for a generic one, which would lose: those terms cost most.
+        """
+        rules = self.rules
+        counted = [m for m in matches if rules.rule(m.rule).id not in self._skip]
+        specific = [self._score(data, m, kind) for m in counted if rules.rule(m.rule).shape != "generic"]
+        taken = _resolve([s for s in specific if s[2].value >= _TAKES])
+        left = [m for m in counted if rules.rule(m.rule).shape == "generic" and _free(taken, m)]
+        if not left:
+            return _resolve(specific)
+        return _resolve([*specific, *(self._score(data, m, kind) for m in left)])
+
+    def _spans(self, data: bytes, matches: list[RawMatch]) -> list[Span]:
+        rules = self.rules
+        return sorted(((m.start, m.end, cut(rules.rule(m.rule), data[m.start : m.end])) for m in matches), key=lambda s: s[:2])
 
     def expect_much(self) -> None:
         """Prepare for gigabytes of input."""
@@ -191,26 +210,24 @@ def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:
 
 def _resolve(scored: list[_Scored]) -> list[_Scored]:
     """Keep one match where several overlap: the more specific shape, then the better score, then the longer."""
-    order = sorted(scored, key=lambda s: (s[2].value < 0.1, -_RANK[s[1].shape], -s[2].value, s[0].start - s[0].end, s[1].id))
+    order = sorted(scored, key=lambda s: (s[2].value < _TAKES, -_RANK[s[1].shape], -s[2].value, s[0].start - s[0].end, s[1].id))
     kept: list[_Scored] = []
-    starts: list[int] = []
     for item in order:
-        at = bisect_left(starts, item[0].start)
-        free = (at == len(kept) or item[0].end <= kept[at][0].start) and (at == 0 or kept[at - 1][0].end <= item[0].start)
-        if free:
-            kept.insert(at, item)
-            starts.insert(at, item[0].start)
+        if _free(kept, item[0]):
+            kept.insert(bisect_left(kept, item[0].start, key=lambda s: s[0].start), item)
     return kept
+
+
+def _free(kept: list[_Scored], match: RawMatch) -> bool:
+    """Whether a match overlaps none of those that were kept, which stand in order and apart."""
+    at = bisect_left(kept, match.start, key=lambda s: s[0].start)
+    return (at == len(kept) or match.end <= kept[at][0].start) and (at == 0 or kept[at - 1][0].end <= match.start)
 
 
 def _without_parts(candidates: list[Candidate]) -> list[Candidate]:
     """Drop a candidate that is a further part of another one: a key id beside its secret is told there."""
     parts = {(p.offset, p.length) for c in candidates for p in c.others}
     return [c for c in candidates if (c.place.offset, c.place.length) not in parts] if parts else candidates
-
-
-def _spans(data: bytes, scored: list[_Scored]) -> list[Span]:
-    return sorted(((m.start, m.end, cut(rule, data[m.start : m.end])) for m, rule, _s, _n in scored), key=lambda s: s[:2])
 
 
 def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[Span]) -> Place:
