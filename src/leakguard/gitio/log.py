@@ -6,6 +6,7 @@ A merge is told by what differs from all its parents (`-c`): what it took over f
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
@@ -93,7 +94,15 @@ def _tokens(file: IO[bytes]) -> Iterator[bytes]:
 
 def parse(tokens: Iterator[bytes]) -> Iterator[Commit | Change]:
     """Read the fields of `git log` with `ARGUMENTS`."""
+    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     for token in tokens:
+        if token[:1] == b":" and token[1:2] != b":":
+            # one parent, as nearly always: columns of fixed width
+            line, middle = token.decode("ascii"), (len(token) + 13) // 2
+            old = line[15:middle]
+            told = (old,) if old.strip("0") else ()
+            yield Change(next(tokens).decode(encoding, errors), line[8:14], line[middle + 1 : -2], told)
+            continue
         head = token.lstrip(b"\n")
         if head.startswith(b"\2"):
             oid, _, time = head[1:].decode("ascii").partition(" ")
