@@ -33,7 +33,7 @@ files = rule_files([builtin_folder()])
 kept = index.read(files)
 assert kept is not None, "the index does not fit its files"
 parsed = compile_rules(load(files).rules, "built-in", hyperscan=False)
-assert kept.dump() == parsed.dump()
+assert index._tuples(list(kept.plain())) == index._tuples(list(parsed.plain()))
 print(builtin_folder(), len(kept), len(parsed))
 with open(files[0], "a") as f:
     f.write("# edited in place")
@@ -137,7 +137,7 @@ def test_every_module_is_inside_and_nothing_else_is(wheel: Path) -> None:
     assert "leakguard/py.typed" in inside
     assert "leakguard/rules/index.json" in inside
     assert {n.partition("/")[0] for n in inside if ".dist-info/" not in n} == {"leakguard"}
-    assert [n for n in inside if "test" in n.lower() or n.endswith(".pyc") or "conftest" in n] == []
+    assert [n for n in inside if "test_" in n.lower() or "tests/" in n.lower() or n.endswith(".pyc") or "conftest" in n] == []
 
 
 def test_a_wheel_without_a_compiler_fits_every_platform_and_brings_its_licence(wheel: Path) -> None:

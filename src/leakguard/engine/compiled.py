@@ -6,64 +6,86 @@ It is plain data (what `marshal` can write), so that `ruleset.store` can keep it
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 3
+LAYOUT = 4
 """Number of this form; part of the cache key."""
-
-Gate = tuple[str, int, tuple[int, ...], str]
-"""Hyperscan expression, width (0: variable), rules, scope."""
 
 
 class CompiledRules:
     """Rules by index, with what the prefilters need.
 
     `databases` maps a scope (`any`, `config`) to a serialised Hyperscan set whose expression ids are indices of `gates`;
-    it is empty where only the portable engine is used.
+    it is empty where only the portable engine is used. A rule's row and the table of expressions are kept as `marshal`
+    wrote them until somebody asks: a hook loads more than a thousand rules and touches a few.
     """
 
-    __slots__ = ("_parts", "_rules", "databases", "digest", "gates", "rows")
+    __slots__ = ("_expressions", "_rows", "_rules", "databases", "digest", "gates")
 
-    def __init__(self, rows: Sequence[tuple[Any, ...]], gates: Sequence[Gate], databases: dict[str, bytes], digest: str) -> None:
-        self.rows = rows
+    def __init__(
+        self,
+        rows: Sequence[bytes],
+        gates: Sequence[tuple[int, tuple[int, ...]]],
+        expressions: bytes,
+        databases: dict[str, bytes],
+        digest: str,
+    ) -> None:
+        self._rows = rows
+        self._expressions = expressions
         self.gates = gates
+        """Width (0: variable) and rules of each gate."""
         self.databases = databases
         self.digest = digest
         """What the set was made of; findings of two runs compare only under one digest."""
         self._rules: dict[int, Rule] = {}
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._rows)
+
+    def _row(self, index: int) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = marshal.loads(self._rows[index])  # noqa: S302 - `store` proved who wrote it
+        return row
 
     def rule(self, index: int) -> Rule:
         """Return the rule at `index`, made on first use."""
         rule = self._rules.get(index)
         if rule is None:
-            *fields, parts = self.rows[index]
+            *fields, parts = self._row(index)
             values: list[Any] = [*fields[:_PARTS_AT], tuple(Part(*p) for p in parts), *fields[_PARTS_AT:]]
             rule = self._rules[index] = Rule(*values)
         return rule
 
     def names(self, index: int) -> tuple[str, ...]:
         """Return a rule's id and its aliases, without making the rule."""
-        row = self.rows[index]
+        row = self._row(index)
         return (row[_ID_AT], *row[_ALIASES_AT])
 
     def anchors(self, scopes: frozenset[str]) -> dict[str, list[int]]:
         """Return anchor -> rules, for the portable prefilter."""
         out: dict[str, list[int]] = {}
-        for index, row in enumerate(self.rows):
+        for index in range(len(self)):
+            row = self._row(index)
             if row[_SCOPE_AT] in scopes:
                 for anchor in row[_ANCHORS_AT]:
                     out.setdefault(anchor, []).append(index)
         return out
 
+    def expressions(self) -> Sequence[tuple[str, str]]:
+        """Return the Hyperscan expression and the scope of each gate."""
+        table: Sequence[tuple[str, str]] = marshal.loads(self._expressions)  # noqa: S302 - `store` proved who wrote it
+        return table
+
     def dump(self) -> tuple[Any, ...]:
         """Return plain data for `marshal`."""
-        return (LAYOUT, self.digest, tuple(self.rows), tuple(self.gates), self.databases)
+        return (LAYOUT, self.digest, tuple(self._rows), tuple(self.gates), self._expressions, self.databases)
+
+    def plain(self) -> tuple[Any, ...]:
+        """Return plain data for JSON, without Hyperscan sets: it outlives this Python."""
+        return (LAYOUT, [self._row(i) for i in range(len(self))], self.gates, self.expressions())
 
 
 _FIELDS = Rule._fields
@@ -77,7 +99,16 @@ def undump(data: tuple[Any, ...]) -> CompiledRules | None:
     """Return the rules of `CompiledRules.dump`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    return CompiledRules(data[2], data[3], data[4], data[1])
+    _layout, digest, rows, gates, expressions, databases = data
+    return CompiledRules(rows, gates, expressions, databases, digest)
+
+
+def from_plain(data: tuple[Any, ...], digest: str) -> CompiledRules | None:
+    """Return the rules of `CompiledRules.plain`, or None if another version wrote them."""
+    if data[0] != LAYOUT:
+        return None
+    _layout, rows, gates, expressions = data
+    return CompiledRules(tuple(map(marshal.dumps, rows)), gates, marshal.dumps(expressions), {}, digest)
 
 
 def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> CompiledRules:
@@ -86,12 +117,14 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
     gates: dict[tuple[str, int, str], list[int]] = {}
     for index, rule in enumerate(rules):
         fields = [getattr(rule, name) for name in _ROW]
-        rows.append((*fields, tuple((p.name, p.pattern, p.within, p.required, p.public) for p in rule.parts)))
+        parts = tuple((p.name, p.pattern, p.within, p.required, p.public) for p in rule.parts)
+        rows.append(marshal.dumps((*fields, parts)))
         scope = "config" if rule.scope == "config" else "any"
         for expression, width in rule.gates:
             gates.setdefault((expression, width, scope), []).append(index)
-    table = tuple((expression, width, tuple(indices), scope) for (expression, width, scope), indices in gates.items())
-    compiled = CompiledRules(tuple(rows), table, {}, digest)
+    table = tuple((width, tuple(indices)) for (_expression, width, _scope), indices in gates.items())
+    expressions = marshal.dumps(tuple((expression, scope) for expression, _width, scope in gates))
+    compiled = CompiledRules(tuple(rows), table, expressions, {}, digest)
     if hyperscan:
         add_databases(compiled)
     return compiled
@@ -101,7 +134,8 @@ def add_databases(compiled: CompiledRules) -> None:
     """Build the Hyperscan sets."""
     from leakguard.engine.prefilter import build
 
-    for scope in ("any", "config"):
-        ids = [i for i, gate in enumerate(compiled.gates) if gate[3] == scope]
+    table = compiled.expressions()
+    for wanted in ("any", "config"):
+        ids = [i for i, (_expression, scope) in enumerate(table) if scope == wanted]
         if ids:
-            compiled.databases[scope] = build([compiled.gates[i][0] for i in ids], ids)
+            compiled.databases[wanted] = build([table[i][0] for i in ids], ids)

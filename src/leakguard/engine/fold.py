@@ -10,8 +10,6 @@ from leakguard.model.finding import Candidate, Finding, Place
 from leakguard.model.rule import SEVERITIES
 from leakguard.secret import Secret
 
-_RANK = {"format": 3, "pattern": 2, "keyword": 2, "generic": 0}
-
 
 def fold(
     candidates: Iterable[Candidate], id_of: Callable[[Secret], str], severity_of: Callable[[str, str, tuple[str, ...]], str]
@@ -49,7 +47,7 @@ def place_key(place: Place) -> tuple[str, str, int, str, int, int, str]:
 
 
 def _finding(key: str, group: list[Candidate], severity_of: Callable[[str, str, tuple[str, ...]], str]) -> Finding:
-    best = min(group, key=lambda c: (-_RANK[c.rule.shape], -c.score.value, c.rule.id))
+    best = min(group, key=lambda c: (-c.rule.rank, -c.score.value, c.rule.id))
     score = max((c.score for c in group if c.rule.id == best.rule.id), key=lambda s: s.value)
     places = {place_key(place): place for c in group for place in (c.place, *c.others)}
     ordered = tuple(places[k] for k in sorted(places))

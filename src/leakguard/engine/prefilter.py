@@ -88,8 +88,8 @@ class HyperscanPrefilter:
 
     def join(self) -> None:
         """Build one set of all gates: gigabytes are worth the tenth of a second that it takes."""
-        gates = self._rules.gates
-        self._load("every", build([gate[0] for gate in gates], range(len(gates))))
+        table = self._rules.expressions()
+        self._load("every", build([expression for expression, _scope in table], range(len(table))))
 
     def _load(self, scope: str, dumped: bytes) -> None:
         import hyperscan
@@ -102,7 +102,7 @@ class HyperscanPrefilter:
         out: set[Hit] = set()
         gates, known = self._rules.gates, self._anchors
         for gate, end in ends:
-            _expression, width, rules, _scope = gates[gate]
+            width, rules = gates[gate]
             if width:
                 start = end - width
                 for index in rules:

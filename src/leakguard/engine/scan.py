@@ -25,7 +25,6 @@ from leakguard.model.finding import Candidate, Place, Reason, Score
 from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
 
-_RANK = {"format": 3, "pattern": 2, "keyword": 2, "generic": 0}
 _TAKES = 0.1
 """Score from which a match of a vendor's rule takes the place of a generic one."""
 _LEVEL = {"strict": 0, "balanced": 1, "all": 2}
@@ -91,29 +90,30 @@ class Engine:
         for match, rule, scored_value, name in kept:
             if not blob.own_start <= match.start < own_end:
                 continue
-            if scored_value.value < self._floor or _LEVEL[rule.level] > _LEVEL[self._level]:
-                below += 1
-                continue
-            made = self._candidate(blob, match, rule, scored_value, name, spans)
-            if made is None:
+            if scored_value.value < self._floor:
                 below += 1
             else:
-                out.append(made)
+                out.append(self._candidate(blob, match, rule, scored_value, name, spans))
         return Scanned(_without_parts(out), below, slow)
 
     def _judge(self, data: bytes, matches: list[RawMatch], kind: str) -> list[_Scored]:
-        """Score matches and keep one where several overlap.
+        """Score matches and keep one where several overlap; a rule that may not report takes nothing from one that may.
 
         What a vendor's rule has taken is not scored for a generic one, which would lose: those terms cost most.
         """
         rules = self.rules
-        counted = [m for m in matches if rules.rule(m.rule).id not in self._skip]
+        counted = [m for m in matches if self.asks(rules.rule(m.rule)) and self._whole(data, m)]
         specific = [self._score(data, m, kind) for m in counted if rules.rule(m.rule).shape != "generic"]
         taken = _resolve([s for s in specific if s[2].value >= _TAKES])
         left = [m for m in counted if rules.rule(m.rule).shape == "generic" and _free(taken, m)]
         if not left:
             return _resolve(specific)
         return _resolve([*specific, *(self._score(data, m, kind) for m in left)])
+
+    def _whole(self, data: bytes, match: RawMatch) -> bool:
+        """Whether all parts that the rule requires stand near."""
+        parts = [part for part in self.rules.rule(match.rule).parts if part.required]
+        return all(self._matcher.near(data, part.pattern, match.start, match.end, part.within) for part in parts)
 
     def _spans(self, data: bytes, matches: list[RawMatch]) -> list[Span]:
         rules = self.rules
@@ -166,7 +166,7 @@ class Engine:
             known = self._scores[key] = score(rule, match, data, name, kind, self._floor)
         return match, rule, known, name
 
-    def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate | None:
+    def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
         data = blob.data
         others = []
         for part in rule.parts:
@@ -174,8 +174,6 @@ class Engine:
             if found:
                 value = Secret(data[found[0] : found[1]], public=found[1] - found[0] if part.public else 0)
                 others.append(_place(blob, *found, part.name, "", sorted([*spans, (*found, value)], key=lambda s: s[:2])))
-            elif part.required:
-                return None
         if others:
             scored = _raise(scored, "companion", WEIGHTS["companion"], "its other part stands beside it")
         place = _place(blob, match.start, match.end, rule.part, name, spans)
@@ -210,7 +208,7 @@ def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:
 
 def _resolve(scored: list[_Scored]) -> list[_Scored]:
     """Keep one match where several overlap: the more specific shape, then the better score, then the longer."""
-    order = sorted(scored, key=lambda s: (s[2].value < _TAKES, -_RANK[s[1].shape], -s[2].value, s[0].start - s[0].end, s[1].id))
+    order = sorted(scored, key=lambda s: (s[2].value < _TAKES, -s[1].rank, -s[2].value, s[0].start - s[0].end, s[1].id))
     kept: list[_Scored] = []
     for item in order:
         if _free(kept, item[0]):

@@ -67,7 +67,7 @@ def expected_entropy(text: str) -> float:
     n = min(len(text), _CLIP)
     if n < 2:
         return 0.0
-    size = 16 if is_hex(text) else 10 if text.isdigit() else 36 if text.lower() == text or text.upper() == text else 62
+    size = 16 if _HEX_GROUPS(text) else 10 if text.isdigit() else 36 if text.lower() == text or text.upper() == text else 62
     # a sample of n from an alphabet of `size` shows about (size-1)/(2n ln 2) bits less than log2(size), never more than log2(n)
     return min(log2(n) - 0.15, max(0.5 * log2(n), log2(size) - (size - 1) / (2 * n * 0.6931)))
 
@@ -78,6 +78,7 @@ def randomness(text: str) -> float:
 
 
 _HEX = _late("match", r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
+_HEX_GROUPS = _late("match", r"(?=[^0-9]*[0-9])(?:0x)?(?:[0-9a-f]+(?:[-.:][0-9a-f]+)*|[0-9A-F]+(?:[-.:][0-9A-F]+)*)\Z")
 _UUID = _late("match", r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 

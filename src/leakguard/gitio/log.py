@@ -99,9 +99,8 @@ def parse(tokens: Iterator[bytes]) -> Iterator[Commit | Change]:
         if token[:1] == b":" and token[1:2] != b":":
             # one parent, as nearly always: columns of fixed width
             line, middle = token.decode("ascii"), (len(token) + 13) // 2
-            old = line[15:middle]
-            told = (old,) if old.strip("0") else ()
-            yield Change(next(tokens).decode(encoding, errors), line[8:14], line[middle + 1 : -2], told)
+            before = (line[15:middle],) if line[15:middle].strip("0") else ()
+            yield Change(next(tokens).decode(encoding, errors), line[8:14], line[middle + 1 : -2], before)
             continue
         head = token.lstrip(b"\n")
         if head.startswith(b"\2"):

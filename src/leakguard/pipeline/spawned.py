@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from leakguard.engine.compiled import CompiledRules
+from leakguard.engine.compiled import undump
 from leakguard.engine.scan import Engine
 from leakguard.pipeline.workers import Item, Tally, scan_all, strip
 from leakguard.ports import Shard
@@ -28,8 +28,9 @@ def share_out(shards: Sequence[Shard], engine: Engine, tally: Tally, jobs: int, 
 
 def _start(dumped: tuple[object, ...], level: str, portable: bool, skip: frozenset[str], proof_key: bytes) -> None:
     global _engine, _proof_key  # noqa: PLW0603 - one engine a worker process
-    _layout, digest, rows, gates, databases = dumped
-    _engine = Engine(CompiledRules(rows, gates, databases, digest), level=level, portable=portable, skip=skip)  # type: ignore[arg-type]
+    rules = undump(dumped)
+    assert rules is not None, "parent and worker are one version"
+    _engine = Engine(rules, level=level, portable=portable, skip=skip)
     _proof_key = proof_key
 
 

@@ -68,10 +68,12 @@ def lines(report: Report, paint: Paint) -> Iterator[str]:
     width = paint.width
     yield from (paint(line, color) for line in wrap(said, width, first=f" {mark} ", rest="   ", joint=" · "))
     c = report.coverage
-    read = [f"{plural(c.files, 'file')}, {size(c.bytes)}, {plural(c.rules, 'rule')} in {c.seconds:.2f} s"]
-    if c.below_level:
-        read.append(f"{c.below_level:,} candidates below level {report.level}")
-    yield from (paint(line, "dim") for line in wrap(read, width, rest="   ", joint=" · "))
+    read = f"{plural(c.files, 'file')}, {size(c.bytes)}, {plural(c.rules, 'rule')} in {c.seconds:.2f} s"
+    if width < 60:
+        yield from (paint(line, "dim") for line in wrap(read.split(" "), width, rest="   "))
+        read = ""
+    below = f"{c.below_level:,} candidates below level {report.level}" if c.below_level else ""
+    yield from (paint(line, "dim") for line in wrap([said for said in (read, below) if said], width, rest="   ", joint=" · "))
     yield from _skips(report, paint)
     notes = [clean(note) for note in report.notes]
     if report.id_scope == "run" and report.findings:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from leakguard.engine.compiled import CompiledRules, compile_rules, undump
+from leakguard.engine.compiled import CompiledRules, compile_rules, from_plain
 from leakguard.ruleset.files import builtin_folder, rule_files
 
 NAME = "index.json"
@@ -23,7 +23,7 @@ def make(folder: str) -> str:
 
     files = rule_files([folder])
     rows = compile_rules(load(files).rules, "built-in", hyperscan=False)
-    return json.dumps({"files": _listing(files), "rules": rows.dump()}, separators=(",", ":"))
+    return json.dumps({"files": _listing(files), "rules": rows.plain()}, separators=(",", ":"))
 
 
 def read(files: Sequence[str]) -> CompiledRules | None:
@@ -33,7 +33,7 @@ def read(files: Sequence[str]) -> CompiledRules | None:
             data = json.load(f)
         if data["files"] != _listing(files):
             return None
-        return undump(_tuples(data["rules"]))
+        return from_plain(_tuples(data["rules"]), "built-in")
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -77,6 +77,8 @@ _RULE_KEYS = frozenset(
     ],
 )
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
+_SELECTIVE = 8
+"""Characters."""
 _SEPARATOR = (
     r"[0-9A-Za-z_.\- ]{0,40}(?:\\?[\"'\]]|&quot;){0,2}[ \t]{0,8}(?:[=:]{1,3}>?|->|,|\(|>|[ \t])"
     r"[ \t]{0,8}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\?[\"'`]|&quot;){0,3}[ \t]{0,2}"
@@ -267,7 +269,8 @@ def _format(template: str, where: str) -> _Shape:
         raise RuleError(msg, hint="use 'keywords' with 'value', or 'pattern' with 'anchors'")
     tail, width = t.gate_tail(rest)
     pattern = f"{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
-    gates = tuple((re.escape(head) + tail, len(head) + width) for head in heads)
+    # a long beginning is selective by itself, and a literal is what Hyperscan compiles and finds quickest
+    gates = tuple((re.escape(h), len(h)) if len(h) >= _SELECTIVE else (re.escape(h) + tail, len(h) + width) for h in heads)
     anchors = tuple(dict.fromkeys(head.lower() for head in heads))
     return "format", pattern, anchors, gates, t.longest(nodes) + 2, min(map(len, heads)), template
 
