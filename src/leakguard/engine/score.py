@@ -54,6 +54,8 @@ def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, f
         _no_secret(terms, text)
         if rule.shape == "keyword":
             terms.add("entropy", "how random its characters are", max(-2.5, min(0.0, values.randomness(text) * 3)))
+            if match.groups.get("far"):
+                terms.add("far", "stands near its vendor's name, not assigned to it")
     return Score(1 / (1 + exp(-max(-30.0, min(30.0, terms.total)))), tuple(terms.reasons))
 
 
@@ -95,6 +97,12 @@ def _outside(terms: _Terms, rule: Rule, match: RawMatch, data: bytes, name: str,
         # `$PWD:/src` and `test "$pass" = link` read; `$password = 'x'` sets
         if (not quoted and b"=" not in between) or values.COMPARED(between):
             terms.add("reference", "reads a variable, sets none")
+    if (
+        quoted
+        and values.LISTED(data[match.whole_start : match.start])
+        and not values.CALLED(data, max(0, match.whole_start - 80), match.whole_start)
+    ):
+        terms.add("listed", "stands in a list of strings, not behind its name")
     terms.add("quoted" if quoted else "bare", "stands in quotes" if quoted else "stands without quotes")
     terms.add("file:" + file_kind, f"in a {file_kind} file")
     length = match.end - match.start

@@ -309,6 +309,12 @@ OWN_LINE = _late(
 )
 """What stands before the salt of a baseline line: that is public by design."""
 
+LISTED = _late("search", rb"[\"'`]\s*,\s*[\"'`]\Z")
+"""What stands between a name and a value that are two strings in a row."""
+
+CALLED = _late("search", rb"\(\s*[@bBrRuUfFLN$]{0,2}[\"'`][0-9A-Za-z_.\-]*\Z")
+"""What stands before a name that is the first argument of a call: `define('DB_PASSWORD', '...')`."""
+
 COMPARED = _late("match", rb"[0-9A-Za-z_]*[\"'}][ \t]*[!=]?=")
 """What follows a variable that a shell compares: `"$pass" = link`."""
 

@@ -29,7 +29,8 @@ WEIGHTS: dict[str, float] = {
     "identifier": -2.5,
     "long": -1.0,
     "short": -1.0,
-    "same-as-name": -3.0,
+    "same-as-name": -6.0,
+    "listed": -3.5,
     # its name
     "name:password": 2.0,
     "name:secret": 1.6,
@@ -47,6 +48,7 @@ WEIGHTS: dict[str, float] = {
     # a person's password
     "human": 1.5,
     "companion": 2.0,
+    "far": -2.0,
 }
 
 LEVELS = {"strict": 0.85, "balanced": 0.5, "all": 0.2}

@@ -36,6 +36,7 @@ KINDS = frozenset(
         "refresh_token",
         "connection_string",
         "encryption_key",
+        "password_hash",
     ],
 )
 LIFETIMES = ("until_revoked", "expiring", "short_lived", "unknown")
@@ -79,11 +80,39 @@ _RULE_KEYS = frozenset(
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
 _SELECTIVE = 8
 """Characters."""
+_CLOSES = r"(?:\\{0,3}[\"'`]|&quot;|[\])}]){0,3}"
+"""What ends a name: quotes (escaped where text stands inside a string), brackets."""
+_TYPED = r"(?::[ \t]?[A-Za-z_&][0-9A-Za-z_.<>\[\]|?& ]{0,30}(?==)|[ \t]{1,4}(?:const |\*)?[A-Za-z][a-z0-9]{2,10}(?=[ \t]{0,8}:?=))?"
+"""A type between name and sign: `key: string = `, `var key string = `."""
+_SIGN = r"[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|-(?=[ \t])"
+"""What assigns, compares or passes."""
+_VALUE_KEY = r"(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,32})?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]{0,4}[:=]"
+"""A value that stands under a key of its own: `name: TOKEN` and `value: ...`."""
 _SEPARATOR = (
-    r"[0-9A-Za-z_.\- ]{0,40}(?:\\?[\"'\]]|&quot;){0,2}[ \t]{0,8}(?:[=:]{1,3}>?|->|,|\(|>|[ \t])"
-    r"[ \t]{0,8}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\?[\"'`]|&quot;){0,3}[ \t]{0,2}"
+    r"[0-9A-Za-z_.\- ]{0,40}"
+    + _CLOSES
+    + _TYPED
+    + r"[ \t]{0,8}(?:"
+    + _SIGN
+    + r"|>|-|[ \t])\s{0,24}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\{0,3}[\"'`]|&quot;|[{\[<]){0,3}[ \t]{0,2}(?:(?i:bearer|token|basic|apikey|api-key)[ \t:=]{1,2})?"
 )
 """What may stand between a vendor's name and the value: the rest of a name, an assignment, quotes, a call."""
+_FAR = r"(?P<far>[\s\S]{0,48}?)(?<![@#])(?<!sha(?:1|256|512)[:-])(?<!commit/)"
+"""Or anything, close by; `score` takes that for less. Not what pins a version."""
+_FRAGMENTS = {
+    "{rest}": r"[0-9A-Za-z_.\-]{0,40}",
+    "{assign}": _CLOSES + _TYPED + r"[ \t]{0,16}(?:" + _SIGN + "|" + _VALUE_KEY + r")\s{0,32}(?:[A-Za-z_.]{1,24}\([ \t]{0,2})?",
+    "{set}": r"[\"'`\])]{0,2}[ \t]{0,16}(?:[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]{0,16}",
+    "{inside}": r"(?:[ \t][^<>\r\n]{0,80})?>\s{0,60}",
+    # the same for gates, never narrower: Hyperscan is quicker without bounds
+    "{~rest}": r"[0-9A-Za-z_.\-]*",
+    "{~assign}": r"(?:[\\\"'`\])}]|&quot;){0,12}(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|-|"
+    + _VALUE_KEY
+    + r")\s*(?:[A-Za-z_.]{1,24}\([ \t]{0,2})?",
+    "{~set}": r"[\"'`\])]{0,2}[ \t]*(?:[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]*",
+    "{~inside}": r"(?:[ \t][^<>\r\n]*)?>\s*",
+}
+"""Pieces that generic patterns and gates share, written `{name}`."""
 
 
 class Loaded(NamedTuple):
@@ -240,12 +269,19 @@ def _shape(e: dict[str, Any], where: str) -> _Shape:
     if "keywords" in e and "value" in e:
         return _keyword(e, where)
     if "pattern" in e and "anchors" in e:
+        e = e | {key: _filled(e[key]) for key in ("pattern", "gate") if key in e}
         _compiles(e["pattern"], where)
         anchors = tuple(dict.fromkeys(a.lower() for a in e["anchors"]))
         gate = ((e["gate"], 0),) if "gate" in e else tuple(("(?i)" + re.escape(a), len(a)) for a in anchors)
         return "generic" if e.get("generic") else "pattern", e["pattern"], anchors, gate, 512, 0, e.get("template", "")
     msg = f"{where}: needs 'format', 'keywords' with 'value', or 'pattern' with 'anchors'"
     raise RuleError(msg, hint="docs/rules.md describes the three shapes")
+
+
+def _filled(pattern: str) -> str:
+    for name, fragment in _FRAGMENTS.items():
+        pattern = pattern.replace(name, fragment)
+    return pattern
 
 
 def _compiles(pattern: str, where: str) -> None:
@@ -282,10 +318,10 @@ def _keyword(e: dict[str, Any], where: str) -> _Shape:
         msg = f"{where}: keywords have at least three characters"
         raise RuleError(msg, hint="a vendor's name, not an abbreviation")
     names = "|".join(re.escape(k) for k in sorted(keywords, key=len, reverse=True))
-    pattern = f"(?i:{names}){_SEPARATOR}{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+    pattern = f"(?i:{names})(?:{_SEPARATOR}|{_FAR}){t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
     gates = tuple(("(?i)" + re.escape(k), len(k)) for k in keywords)
     heads, _rest = t.leads(nodes)
-    return "keyword", pattern, keywords, gates, 160 + t.longest(nodes), min(map(len, heads)) if heads else 0, e["value"]
+    return "keyword", pattern, keywords, gates, 240 + t.longest(nodes), min(map(len, heads)) if heads else 0, e["value"]
 
 
 def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...], tuple[tuple[str, str], ...]]:
