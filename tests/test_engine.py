@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leakguard.engine.checks import CHECKS
 from leakguard.engine.compiled import CompiledRules, compile_rules, undump
 from leakguard.engine.scan import Engine
-from leakguard.model.blob import Blob, FileProvenance
+from leakguard.model.blob import Blob, FileProvenance, StreamProvenance
+from leakguard.model.rule import Part
 from leakguard.ruleset import templates
 from leakguard.ruleset.files import builtin_folder
 from leakguard.ruleset.load import load
@@ -154,3 +156,28 @@ def test_the_compiled_set_is_not_needed_to_scan() -> None:
     bare = compile_rules(LOADED.rules[:5], "bare", hyperscan=False)
 
     assert Engine(bare).name == "portable"
+
+
+@pytest.mark.parametrize(
+    ("login", "said"), [("Aladdin:open sesame", False), ("user:pass", False), ("bot:bot", False), ("tobi:ferret", None)]
+)
+def test_a_login_of_documentation_is_no_credential(login: str, said: bool | None) -> None:
+    """What names itself, or stands in the RFC, is told apart from what a person or a machine chose."""
+    from base64 import b64encode
+
+    assert CHECKS["basic_auth"](b64encode(login.encode()), {}) is said
+    assert CHECKS["basic_auth"](b64encode(b"bot:" + b"x9" * 8), {}) is True
+
+
+def test_a_rule_that_may_not_report_takes_nothing_from_one_that_may() -> None:
+    """Neither a rule of a wider level nor one whose required part is missing hides the generic finding below it."""
+    line = b'password = "' + b"Xk4!q9Lm2#Tz7&Wr" + b'"\n'
+    rules_ = list(load([builtin_folder()]).rules)
+    base = next(rule for rule in rules_ if rule.id == "generic-password")
+    wide = base._replace(id="wide", shape="pattern", level="all", prior=9.0, aliases=())
+    lone = base._replace(
+        id="lone", shape="pattern", prior=9.0, parts=(Part("id", r"id=(?P<secret>\\d{9})", 512, True, True),), aliases=()
+    )
+    engine = Engine(compile_rules([base, wide, lone], "test", hyperscan=False))
+    found = engine.scan(Blob(line, StreamProvenance("x.txt"))).candidates
+    assert [candidate.rule.id for candidate in found] == ["generic-password"]

@@ -102,6 +102,15 @@ def _pem(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
     return True if raw[:1] == b"0" or raw.startswith(b"openssh-key-v1") else None
 
 
+_STAND_INS = frozenset(
+    [
+        *("pass", "password", "passwd", "passphrase", "secret", "changeme", "test", "tests", "user", "admin", "example"),
+        *("foo", "bar", "baz", "пароль", "opensesame", "open sesame"),
+    ]
+)
+"""Passwords of documentation: RFC 7617's own, and those that name themselves."""
+
+
 def _basic_auth(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
     """It decodes to printable text with a colon after the user's name (RFC 7617)."""
     from binascii import a2b_base64
@@ -113,7 +122,10 @@ def _basic_auth(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # no
     if not colon or not (user + password).isprintable() or len(password) < 3:
         return False
     low = password.lower()
-    return None if low in {"password", "pass", "secret", "changeme"} or low == user.lower() else True
+    if low in _STAND_INS or low == user.lower():
+        return False
+    # letters alone may be a word of an example as well as somebody's password
+    return None if low.isalpha() and len(low) < 12 else True
 
 
 CHECKS: dict[str, Callable[[bytes, Mapping[str, bytes]], bool | None]] = {
