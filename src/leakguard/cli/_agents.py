@@ -49,6 +49,20 @@ AGENTS = {
 }
 
 
+def checked(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names.
+
+    Raises:
+        UsageError: we know no settings file for one of them.
+    """
+    if unknown := [name for name in names if name not in AGENTS]:
+        raise UsageError(
+            f"we don't know where {unknown[0]} keeps its hooks",
+            hint=f"known are {', '.join(AGENTS)}; for others call `leakguard-hook --agent {unknown[0]} || exit 2` there, see docs/agents.md",
+        )
+    return names
+
+
 def place(name: str, *, everywhere: bool) -> str:
     """Return the settings file of an agent.
 

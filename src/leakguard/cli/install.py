@@ -146,27 +146,11 @@ def command(hooks: tuple[str, ...], *, agents: tuple[str, ...], mode: str, every
 def _install_agents(names: tuple[str, ...], mode: str, *, everywhere: bool) -> None:
     from leakguard.cli import _agents
 
-    for name in checked_agents(names):
+    for name in _agents.checked(names):
         click.echo(_agents.install(name, mode, everywhere=everywhere))
     if not find_program():
         click.echo("leakguard-hook is not on PATH: until it is, the agent is told no to everything", err=True)
     click.echo("prove it:  leakguard doctor")
-
-
-def checked_agents(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names.
-
-    Raises:
-        UsageError: we know no settings file for one of them.
-    """
-    from leakguard.cli._agents import AGENTS
-
-    if unknown := [name for name in names if name not in AGENTS]:
-        raise UsageError(
-            f"we don't know where {unknown[0]} keeps its hooks",
-            hint=f"known are {', '.join(AGENTS)}; for others call `leakguard-hook --agent {unknown[0]} || exit 2` there, see docs/agents.md",
-        )
-    return names
 
 
 def script(hook: str, program: str, *, everywhere: bool = False) -> bytes:

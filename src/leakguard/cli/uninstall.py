@@ -22,7 +22,7 @@ def command(hooks: tuple[str, ...], *, agents: tuple[str, ...], everywhere: bool
     if agents:
         from leakguard.cli import _agents
 
-        told = [_agents.uninstall(n, everywhere=everywhere) or f"{n}: nothing of ours" for n in chain.checked_agents(agents)]
+        told = [_agents.uninstall(n, everywhere=everywhere) or f"{n}: nothing of ours" for n in _agents.checked(agents)]
         click.echo("\n".join(told))
         return
     if everywhere:

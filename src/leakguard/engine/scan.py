@@ -105,7 +105,7 @@ class Engine:
         counted = [m for m in matches if self.asks(rules.rule(m.rule)) and self._whole(data, m)]
         specific = [self._score(data, m, kind) for m in counted if rules.rule(m.rule).shape != "generic"]
         taken = _resolve([s for s in specific if s[2].value >= _TAKES])
-        left = [m for m in counted if rules.rule(m.rule).shape == "generic" and _free(taken, m)]
+        left = [m for m in counted if rules.rule(m.rule).shape == "generic" and _slot(taken, m) is not None]
         if not left:
             return _resolve(specific)
         return _resolve([*specific, *(self._score(data, m, kind) for m in left)])
@@ -211,15 +211,16 @@ def _resolve(scored: list[_Scored]) -> list[_Scored]:
     order = sorted(scored, key=lambda s: (s[2].value < _TAKES, -s[1].rank, -s[2].value, s[0].start - s[0].end, s[1].id))
     kept: list[_Scored] = []
     for item in order:
-        if _free(kept, item[0]):
-            kept.insert(bisect_left(kept, item[0].start, key=lambda s: s[0].start), item)
+        if (at := _slot(kept, item[0])) is not None:
+            kept.insert(at, item)
     return kept
 
 
-def _free(kept: list[_Scored], match: RawMatch) -> bool:
-    """Whether a match overlaps none of those that were kept, which stand in order and apart."""
+def _slot(kept: list[_Scored], match: RawMatch) -> int | None:
+    """Return where a match goes among those that were kept, which stand in order and apart; None where it overlaps one."""
     at = bisect_left(kept, match.start, key=lambda s: s[0].start)
-    return (at == len(kept) or match.end <= kept[at][0].start) and (at == 0 or kept[at - 1][0].end <= match.start)
+    free = (at == len(kept) or match.end <= kept[at][0].start) and (at == 0 or kept[at - 1][0].end <= match.start)
+    return at if free else None
 
 
 def _without_parts(candidates: list[Candidate]) -> list[Candidate]:

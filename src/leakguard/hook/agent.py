@@ -45,8 +45,6 @@ _ABOUT = frozenset(
 """Keys whose strings are not content."""
 _PATHS = ("file_path", "filePath", "path", "absolute_path", "notebook_path")
 _READS = frozenset({"read", "readfile", "read_file", "view", "fs_read", "beforereadfile", "read_many_files", "notebookread"})
-_MOST = 4 << 20
-"""Bytes of a file that are read before the agent may."""
 
 
 class Text(NamedTuple):
@@ -186,10 +184,13 @@ def _at(payload: Any, keys: tuple[str | int, ...]) -> Any:
 
 
 def _file(cwd: str, path: str) -> bytes:
-    """Return what the agent is about to read; what can't be read it won't get either."""
+    """Return all of what the agent is about to read (too much runs into the deadline, which refuses).
+
+    What can't be read it won't get either.
+    """
     try:
         with open(os.path.join(cwd, os.path.expanduser(path)), "rb") as f:
-            return f.read(_MOST)
+            return f.read()
     except (OSError, ValueError):
         return b""
 
