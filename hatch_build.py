@@ -1,4 +1,4 @@
-"""Build hook: puts the parsed rules into the wheel, and the compiled loops of `gitio/delta.py` where a C compiler is.
+"""Build hook: puts the parsed rules into the wheel, and the compiled loops of walks over history where a C compiler is.
 
 Without a compiler, with LEAKGUARD_PURE=1 or where compiling fails the wheel is a pure one, which finds the same, slower.
 """
@@ -16,7 +16,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NATIVE = "leakguard/gitio/_delta_native"
+NATIVE = ("leakguard/gitio/_delta_native", "leakguard/engine/_seen_native")
+"""Modules with a twin in Python beside them."""
 
 
 class LeakGuardBuild(BuildHookInterface):  # type: ignore[type-arg]
@@ -25,7 +26,8 @@ class LeakGuardBuild(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Make the index with the loader of this very checkout, and compile."""
         self._made = tempfile.mkdtemp()
-        library = self._compiled(os.path.join(self.root, "src") if version == "editable" else self._made)
+        folder = os.path.join(self.root, "src") if version == "editable" else self._made
+        libraries = {name: library for name in NATIVE if (library := self._compiled(name, folder))}
         if version == "editable":
             return
         sys.path.insert(0, os.path.join(self.root, "src"))
@@ -35,8 +37,8 @@ class LeakGuardBuild(BuildHookInterface):  # type: ignore[type-arg]
         with open(path, "w", encoding="utf-8") as f:
             f.write(index.make(os.path.join(self.root, "rules")))
         build_data["force_include"][path] = f"leakguard/rules/{index.NAME}"
-        if library:
-            build_data["force_include"][library] = NATIVE + ".abi3.so"
+        for name, library in libraries.items():
+            build_data["force_include"][library] = name + ".abi3.so"
             build_data["pure_python"] = False
             # built against Python's stable interface: one wheel for every version from 3.11 on
             build_data["tag"] = f"cp311-abi3-{_platform()}"
@@ -45,15 +47,15 @@ class LeakGuardBuild(BuildHookInterface):  # type: ignore[type-arg]
         """Remove the temporary files."""
         shutil.rmtree(self._made, ignore_errors=True)
 
-    def _compiled(self, folder: str) -> str:
-        """Compile the native loops below `folder`; an empty string where that can't be."""
+    def _compiled(self, name: str, folder: str) -> str:
+        """Compile a module below `folder`; an empty string where that can't be."""
         if os.environ.get("LEAKGUARD_PURE") or os.name != "posix" or sysconfig.get_config_var("Py_GIL_DISABLED"):
             return ""
-        target = os.path.join(folder, *NATIVE.split("/")) + ".abi3.so"
+        target = os.path.join(folder, *name.split("/")) + ".abi3.so"
         os.makedirs(os.path.dirname(target), exist_ok=True)
         compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
         shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared", "-fPIC"]
-        source = os.path.join(self.root, "src", *NATIVE.split("/")) + ".c"
+        source = os.path.join(self.root, "src", *name.split("/")) + ".c"
         include = sysconfig.get_path("include")
         try:
             subprocess.run(  # noqa: S603 - the compiler that built this Python

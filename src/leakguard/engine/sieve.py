@@ -18,6 +18,7 @@ from typing import NamedTuple
 from leakguard.engine.match import RawMatch
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import score
+from leakguard.engine.seen import Seen
 from leakguard.engine.weights import LEVELS, WEIGHTS
 
 LOOK_BACK = 72
@@ -56,16 +57,21 @@ class Sieve:
             len(a) for rule in short for a in rule.anchors
         )
         """... and behind it: all anchors of matches that the change may concern, with their gates."""
+        self._seen = Seen(
+            back=max(rule.before for rule in short) + LOOK_BACK, ahead=self.before, before=LOOK_BACK, after=self.after
+        )
         self._known: dict[int, bool] = {}
         self._scores: dict[tuple[int, str, int, bytes], float] = {}
 
     def spans(self, data: bytes, windows: Sequence[int] | None = None) -> list[Span]:
         """Return what the content may hold; with `windows` (start and end in turn), what is anchored in them."""
-        if windows is None:
-            hits = self._engine.hits(data)
-        else:
-            hits = self._in_windows(data, windows)
-        return self._ask(data, hits) if hits else []
+        runs, note = self._seen.fresh(data, (0, len(data)) if windows is None else windows)
+        if not runs:
+            return []
+        hits = self._in_windows(data, runs)
+        spans = self._ask(data, hits) if hits else []
+        self._seen.learn(note, [span[:2] for span in spans])
+        return spans
 
     def _in_windows(self, data: bytes, windows: Sequence[int]) -> Iterable[tuple[int, int]]:
         if len(windows) == 2 and windows[1] - windows[0] == len(data):

@@ -38,6 +38,8 @@ class Rule(NamedTuple):
     """Credential class: `api_key`, `personal_token`, `password`, `private_key`, ..."""
     pattern: str
     """Matched by `regex`; the value is the group `secret`."""
+    value: str
+    """A keyword's value alone: where it matches nowhere behind an anchor, neither does the pattern. Empty: not known."""
     anchors: tuple[str, ...]
     """Lower-case literals, one of which stands in every match, at the start of the pattern unless `before` says otherwise."""
     gates: tuple[tuple[str, int], ...]

@@ -104,12 +104,11 @@ _FRAGMENTS = {
     "{assign}": _CLOSES + _TYPED + r"[ \t]{0,16}(?:" + _SIGN + "|" + _VALUE_KEY + r")\s{0,32}(?:[A-Za-z_.]{1,24}\([ \t]{0,2})?",
     "{set}": r"[\"'`\])]{0,2}[ \t]{0,16}(?:[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]{0,16}",
     "{inside}": r"(?:[ \t][^<>\r\n]{0,80})?>\s{0,60}",
-    # the same for gates, never narrower: Hyperscan is quicker without bounds
+    # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
     "{~rest}": r"[0-9A-Za-z_.\-]*",
-    "{~assign}": r"(?:[\\\"'`\])}]|&quot;){0,12}(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|-|"
-    + _VALUE_KEY
-    + r")\s*(?:[A-Za-z_.]{1,24}\([ \t]{0,2})?",
-    "{~set}": r"[\"'`\])]{0,2}[ \t]*(?:[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]*",
+    "{~assign}": r"[\\\"'`\])}&;quot]*(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|-|"
+    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=])\s*(?:[A-Za-z_.]+\([ \t]*)?",
+    "{~set}": r"[\"'`\])]*[ \t]*(?:[:!?|+.~<]*=>?|:+)[ \t]*",
     "{~inside}": r"(?:[ \t][^<>\r\n]*)?>\s*",
 }
 """Pieces that generic patterns and gates share, written `{name}`."""
@@ -209,8 +208,10 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
     _one_of(e.get("scope", "any"), ("any", "code", "config"), where, "scope")
     lifetime = e.get("lifetime", provider.get("lifetime", "unknown"))
     _one_of(lifetime, LIFETIMES, where, "lifetime")
-    shape, pattern, anchors, gates, after, public, template = _shape(e, where)
-    check = e.get("check", "") or next((c for c in CHECKSUMS if "${" + c + ":" in template or f"={c}:" in template), "")
+    shaped = _shape(e, where)
+    check = e.get("check", "") or next(
+        (c for c in CHECKSUMS if "${" + c + ":" in shaped.template or f"={c}:" in shaped.template), ""
+    )
     if check and check not in CHECKS:
         msg = f"{where}: there is no offline check {check!r}"
         raise RuleError(msg, hint="known are " + ", ".join(sorted(CHECKS)))
@@ -221,18 +222,19 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
         name=e["name"],
         severity=e["severity"],
         kind=e["kind"],
-        pattern=pattern,
-        anchors=anchors,
-        gates=gates,
+        pattern=shaped.pattern,
+        value=shaped.value,
+        anchors=shaped.anchors,
+        gates=shaped.gates,
         reach=int(e.get("reach", 0)),
         before=int(e.get("before", 0)),
-        after=int(e.get("after", after)),
-        public=int(e.get("public_prefix", public)),
+        after=int(e.get("after", shaped.after)),
+        public=int(e.get("public_prefix", shaped.public)),
         check=check,
         part=e.get("part", "secret"),
         parts=parts,
-        shape=shape,
-        prior=float(e.get("prior", _PRIORS[shape])),
+        shape=shaped.shape,
+        prior=float(e.get("prior", _PRIORS[shaped.shape])),
         scope=e.get("scope", "any"),
         level=e.get("level", "balanced"),
         since=int(e.get("since", 1)),
@@ -245,9 +247,10 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
         references=tuple(e.get("references", provider.get("references", ()))),
         rotate=e.get("rotate", provider.get("rotate", "")),
         lifetime=lifetime,
-        examples=tuple(e.get("examples", ())) or (() if provider.get("imported") else ("${secret}",) if shape == "format" else ()),
+        examples=tuple(e.get("examples", ()))
+        or (() if provider.get("imported") else ("${secret}",) if shaped.shape == "format" else ()),
         counter_examples=tuple(e.get("counter_examples", ())),
-        template=template,
+        template=shaped.template,
         part_templates=part_templates,
         file=file,
     )
@@ -260,7 +263,17 @@ def _one_of(value: str, known: Iterable[str], where: str, what: str) -> None:
         raise RuleError(msg, hint="known are " + ", ".join(sorted(known)))
 
 
-_Shape = tuple[str, str, tuple[str, ...], tuple[tuple[str, int], ...], int, int, str]
+class _Shape(NamedTuple):
+    """What the three ways of writing a rule come to; see `Rule`."""
+
+    shape: str
+    pattern: str
+    anchors: tuple[str, ...]
+    gates: tuple[tuple[str, int], ...]
+    after: int = 512
+    public: int = 0
+    template: str = ""
+    value: str = ""
 
 
 def _shape(e: dict[str, Any], where: str) -> _Shape:
@@ -273,7 +286,7 @@ def _shape(e: dict[str, Any], where: str) -> _Shape:
         _compiles(e["pattern"], where)
         anchors = tuple(dict.fromkeys(a.lower() for a in e["anchors"]))
         gate = ((e["gate"], 0),) if "gate" in e else tuple(("(?i)" + re.escape(a), len(a)) for a in anchors)
-        return "generic" if e.get("generic") else "pattern", e["pattern"], anchors, gate, 512, 0, e.get("template", "")
+        return _Shape("generic" if e.get("generic") else "pattern", e["pattern"], anchors, gate, template=e.get("template", ""))
     msg = f"{where}: needs 'format', 'keywords' with 'value', or 'pattern' with 'anchors'"
     raise RuleError(msg, hint="docs/rules.md describes the three shapes")
 
@@ -308,7 +321,7 @@ def _format(template: str, where: str) -> _Shape:
     # a long beginning is selective by itself, and a literal is what Hyperscan compiles and finds quickest
     gates = tuple((re.escape(h), len(h)) if len(h) >= _SELECTIVE else (re.escape(h) + tail, len(h) + width) for h in heads)
     anchors = tuple(dict.fromkeys(head.lower() for head in heads))
-    return "format", pattern, anchors, gates, t.longest(nodes) + 2, min(map(len, heads)), template
+    return _Shape("format", pattern, anchors, gates, t.longest(nodes) + 2, min(map(len, heads)), template)
 
 
 def _keyword(e: dict[str, Any], where: str) -> _Shape:
@@ -318,10 +331,12 @@ def _keyword(e: dict[str, Any], where: str) -> _Shape:
         msg = f"{where}: keywords have at least three characters"
         raise RuleError(msg, hint="a vendor's name, not an abbreviation")
     names = "|".join(re.escape(k) for k in sorted(keywords, key=len, reverse=True))
-    pattern = f"(?i:{names})(?:{_SEPARATOR}|{_FAR}){t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+    value, right = t.to_regex(nodes), t.right(nodes)
+    pattern = f"(?i:{names})(?:{_SEPARATOR}|{_FAR}){t.LEFT}(?P<secret>{value}){right}"
     gates = tuple(("(?i)" + re.escape(k), len(k)) for k in keywords)
     heads, _rest = t.leads(nodes)
-    return "keyword", pattern, keywords, gates, 240 + t.longest(nodes), min(map(len, heads)) if heads else 0, e["value"]
+    public = min(map(len, heads)) if heads else 0
+    return _Shape("keyword", pattern, keywords, gates, 240 + t.longest(nodes), public, e["value"], value + right)
 
 
 def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...], tuple[tuple[str, str], ...]]:

@@ -1,0 +1,217 @@
+/* The inner loops of `seen.py`: which runs of lines were looked at before, with the same bytes round them.
+ *
+ * fresh(table, seed, data, windows, back, ahead, before, after) -> (runs, keys)
+ *   table: a writable buffer, a power of two of 64-bit keys, zero where free; seed: a secret 64-bit number;
+ *   windows: native 64-bit integers, start and end in turn, ascending and apart. Each is cut into chunks where a line says so
+ *   by itself, so that the same text is cut alike wherever it stands. A chunk's key is made of its bytes, of `back` bytes
+ *   before it and `ahead` bytes behind it.
+ *   runs: start and end in turn of the chunks whose keys are not in the table, from `before` bytes ahead of each to `after`
+ *   behind it, ascending and apart;
+ *   keys: start, end and key of each of these chunks in turn.
+ *
+ * learn(table, keys, spans) -> None
+ *   Puts the keys of `fresh` into the table, but for chunks that touch one of the spans (start and end in turn, ascending by
+ *   start). Of four slots a key may take, the one it drives out is chosen by the key.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030b0000
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LINES 15        /* a chunk ends behind one line of sixteen ... */
+#define LONGEST 4096    /* ... or where it has grown so long */
+#define WAYS 4
+
+typedef struct {
+    int64_t *at;
+    size_t used, room;
+} numbers;
+
+static int push(numbers *n, int64_t value)
+{
+    if (n->used == n->room) {
+        size_t room = n->room ? n->room * 2 : 96;
+        int64_t *grown = PyMem_Realloc(n->at, room * sizeof(int64_t));
+        if (!grown)
+            return -1;
+        n->at = grown;
+        n->room = room;
+    }
+    n->at[n->used++] = value;
+    return 0;
+}
+
+static uint64_t mixed(uint64_t a)
+{
+    a ^= a >> 32;
+    a *= 0xd6e8feb86659fd93u;
+    a ^= a >> 29;
+    return a;
+}
+
+/* Hash with a secret start: who writes a repository can't know which texts collide. */
+static uint64_t hashed(const unsigned char *p, size_t size, uint64_t seed)
+{
+    const uint64_t k = 0x9e3779b97f4a7c15u, l = 0xc2b2ae3d27d4eb4fu;
+    uint64_t a = mixed(seed ^ size), b = mixed(a + k), c = mixed(b + k), d = mixed(c + k), word[4] = {0, 0, 0, 0};
+#define ROUND                                                                                                          \
+    do {                                                                                                               \
+        a = (a ^ word[0]) * k;                                                                                         \
+        b = (b ^ word[1]) * l;                                                                                         \
+        c = (c ^ word[2]) * k;                                                                                         \
+        d = (d ^ word[3]) * l;                                                                                         \
+        a ^= a >> 31;                                                                                                  \
+        b ^= b >> 29;                                                                                                  \
+        c ^= c >> 31;                                                                                                  \
+        d ^= d >> 29;                                                                                                  \
+    } while (0)
+    for (; size >= 32; p += 32, size -= 32) {
+        memcpy(word, p, 32);
+        ROUND;
+    }
+    if (size) {
+        memset(word, 0, sizeof(word));
+        memcpy(word, p, size);
+        ROUND;
+    }
+    return mixed(mixed(mixed(mixed(a) ^ b) + c) ^ d);
+}
+
+static int holds(const uint64_t *table, uint64_t mask, uint64_t key)
+{
+    const uint64_t *bucket = table + (key & mask & ~(uint64_t)(WAYS - 1));
+    return bucket[0] == key || bucket[1] == key || bucket[2] == key || bucket[3] == key;
+}
+
+static int table_of(Py_buffer *view, uint64_t *mask)
+{
+    uint64_t slots = (uint64_t)view->len / sizeof(uint64_t);
+    if (slots < WAYS || slots & (slots - 1) || slots * sizeof(uint64_t) != (uint64_t)view->len) {
+        PyErr_SetString(PyExc_ValueError, "a table has a power of two of slots");
+        return -1;
+    }
+    *mask = slots - 1;
+    return 0;
+}
+
+static PyObject *fresh(PyObject *self, PyObject *args)
+{
+    Py_buffer table, data, windows;
+    unsigned long long seed;
+    Py_ssize_t back, ahead, before, after;
+    PyObject *runs_out = NULL, *keys_out = NULL, *answer = NULL;
+    numbers runs = {NULL, 0, 0}, keys = {NULL, 0, 0};
+    uint64_t mask;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "w*Ky*y*nnnn", &table, &seed, &data, &windows, &back, &ahead, &before, &after))
+        return NULL;
+    if (table_of(&table, &mask))
+        goto done;
+    const unsigned char *bytes = data.buf;
+    const int64_t *window = windows.buf;
+    int64_t size = data.len;
+    size_t count = (size_t)windows.len / sizeof(int64_t) / 2;
+    for (size_t i = 0; i < count; i++) {
+        int64_t at = window[2 * i], end = window[2 * i + 1], start = at;
+        if (at < 0 || end > size || at > end) {
+            PyErr_SetString(PyExc_ValueError, "a window stands outside the data");
+            goto done;
+        }
+        while (at < end) {
+            const unsigned char *line = bytes + at, *stop = memchr(line, '\n', (size_t)(end - at));
+            int64_t next = stop ? stop + 1 - bytes : end;
+            int cut = next == end || next - start >= LONGEST;
+            if (!cut) {
+                /* a line's first and last bytes tell enough to cut by */
+                uint64_t head = 0, tail = 0;
+                size_t length = (size_t)(next - at), part = length < 8 ? length : 8;
+                memcpy(&head, line, part);
+                memcpy(&tail, bytes + next - part, part);
+                cut = (mixed(mixed(head ^ seed) + tail + length) & LINES) == 0;
+            }
+            if (cut) {
+                int64_t from = start - back < 0 ? 0 : start - back, to = next + ahead > size ? size : next + ahead;
+                uint64_t shape = (uint64_t)(start - from) ^ ((uint64_t)(to - next) << 20) ^ ((uint64_t)(next - start) << 40);
+                uint64_t key = hashed(bytes + from, (size_t)(to - from), mixed(shape ^ seed));
+                if (!key)
+                    key = 1;
+                if (!holds(table.buf, mask, key)) {
+                    int64_t left = start - before < 0 ? 0 : start - before, right = next + after > size ? size : next + after;
+                    if (runs.used && runs.at[runs.used - 1] >= left)
+                        runs.at[runs.used - 1] = right;
+                    else if (push(&runs, left) || push(&runs, right))
+                        goto memory;
+                    if (push(&keys, start) || push(&keys, next) || push(&keys, (int64_t)key))
+                        goto memory;
+                }
+                start = next;
+            }
+            at = next;
+        }
+    }
+    runs_out = PyBytes_FromStringAndSize((const char *)runs.at, (Py_ssize_t)(runs.used * sizeof(int64_t)));
+    keys_out = PyBytes_FromStringAndSize((const char *)keys.at, (Py_ssize_t)(keys.used * sizeof(int64_t)));
+    if (runs_out && keys_out)
+        answer = PyTuple_Pack(2, runs_out, keys_out);
+    goto done;
+memory:
+    PyErr_NoMemory();
+done:
+    PyMem_Free(runs.at);
+    PyMem_Free(keys.at);
+    Py_XDECREF(runs_out);
+    Py_XDECREF(keys_out);
+    PyBuffer_Release(&table);
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&windows);
+    return answer;
+}
+
+static PyObject *learn(PyObject *self, PyObject *args)
+{
+    Py_buffer table, keys, spans;
+    PyObject *answer = NULL;
+    uint64_t mask;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "w*y*y*", &table, &keys, &spans))
+        return NULL;
+    if (table_of(&table, &mask))
+        goto done;
+    uint64_t *slots = table.buf;
+    const int64_t *chunk = keys.buf, *span = spans.buf;
+    size_t chunks = (size_t)keys.len / sizeof(int64_t) / 3, count = (size_t)spans.len / sizeof(int64_t) / 2;
+    for (size_t i = 0; i < chunks; i++, chunk += 3) {
+        uint64_t key = (uint64_t)chunk[2];
+        int touched = 0;
+        for (size_t j = 0; j < count && !touched; j++)
+            touched = span[2 * j] < chunk[1] && span[2 * j + 1] > chunk[0];
+        if (touched || holds(slots, mask, key))
+            continue;
+        uint64_t *bucket = slots + (key & mask & ~(uint64_t)(WAYS - 1));
+        int way = 0;
+        while (way < WAYS && bucket[way])
+            way++;
+        bucket[way < WAYS ? way : (int)(key >> 62)] = key;
+    }
+    Py_INCREF(Py_None);
+    answer = Py_None;
+done:
+    PyBuffer_Release(&table);
+    PyBuffer_Release(&keys);
+    PyBuffer_Release(&spans);
+    return answer;
+}
+
+static PyMethodDef methods[] = {
+    {"fresh", fresh, METH_VARARGS, "fresh(table, seed, data, windows, back, ahead, before, after) -> (runs, keys)"},
+    {"learn", learn, METH_VARARGS, "learn(table, keys, spans)"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_seen_native", NULL, 0, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__seen_native(void)
+{
+    return PyModule_Create(&module);
+}
