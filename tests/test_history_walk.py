@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import Planted
-from histories import commit, deltas, git, places, repack, repository, same, versions, where
+from histories import commit, deltas, git, look, places, repack, repository, same, versions, where
 from leakguard.sources.history import Scope
 
 
@@ -231,3 +231,20 @@ def test_only_what_a_ref_leads_to_counts_unless_everything_is_asked_for(repo: Pa
     git(repo, "add", "d.py")
     assert same(repo).findings == ()
     assert len(same(repo, Scope(unreachable=True)).findings) == 3
+
+
+def test_a_value_that_counts_only_as_the_argument_of_a_call_is_found(repo: Path, planted: Planted) -> None:
+    line = f'    client.configure("acme_api_key", "{planted.random(36)}")\n'.encode()
+    base = code(300)
+    history(repo, [b"".join([*base, b"# %d\n" % n, *([line] if n > 5 else []), *base]) for n in range(12)])
+    assert len(same(repo).findings[0].places) == 6
+
+
+def test_code_frames_mask_what_stands_on_their_lines_in_a_long_content(repo: Path, planted: Planted) -> None:
+    beside = f'db_password = "{planted.password()}"\n'.encode()
+    token = f'TOKEN = "{planted.github()}"\n'.encode()
+    base = code(2000)
+    history(repo, [b"".join([*base[:900], beside, token, beside, *base[900:], b"# %d\n" % n]) for n in range(8)])
+    fast, plain = look(repo), look(repo, fast=False)
+    assert fast.findings
+    assert [[p.frame for p in f.places] for f in fast.findings] == [[p.frame for p in f.places] for f in plain.findings]

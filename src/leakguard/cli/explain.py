@@ -67,7 +67,7 @@ def _in_history(places: list[dict[str, Any]]) -> Any:
     from leakguard.sources.history import Entry, HistoryShard
 
     entries = tuple(Entry(p["blob"], p["path"], "", 0, p["kind"]) for p in found)
-    return HistoryShard(open_repository(found[0]["root"]), entries, None, 0)
+    return HistoryShard(open_repository(found[0]["root"]), entries, None, (0, 0), 0)
 
 
 def _lines(finding: Any, report: Any) -> list[str]:

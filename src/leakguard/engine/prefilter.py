@@ -7,6 +7,7 @@ Whole rules as Hyperscan expressions were tried and rejected: a set of a few hun
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -29,6 +30,25 @@ class Prefilter(Protocol):
 
     def join(self) -> None:
         """Prepare for gigabytes of input that is all read with `config`."""
+
+
+def hits_in(prefilter: Prefilter, data: bytes, windows: Sequence[int], *, config: bool) -> Iterable[Hit]:
+    """Return the hits whose gates stand whole in a window (start and end in turn, ascending and apart)."""
+    if len(windows) == 2 and windows[1] - windows[0] == len(data):
+        return prefilter.hits(data, config=config)
+    joined = b"\n".join([data[windows[i] : windows[i + 1]] for i in range(0, len(windows), 2)])
+    hits = prefilter.hits(joined, config=config)
+    if not hits:
+        return hits
+    begins, at = [], 0
+    for i in range(0, len(windows), 2):
+        begins.append(at)
+        at += windows[i + 1] - windows[i] + 1
+    out = set()
+    for rule, start in hits:
+        i = bisect_right(begins, start) - 1
+        out.add((rule, windows[2 * i] + start - begins[i]))
+    return out
 
 
 def build(expressions: Sequence[str], ids: Sequence[int]) -> bytes:

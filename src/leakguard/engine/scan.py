@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from leakguard.engine import values
@@ -17,7 +17,7 @@ from leakguard.engine.compiled import CompiledRules
 from leakguard.engine.frame import Span, frame
 from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
-from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
+from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter, hits_in
 from leakguard.engine.score import CONTEXT, score
 from leakguard.engine.weights import LEVELS, WEIGHTS
 from leakguard.model.blob import Blob, path_in
@@ -76,7 +76,7 @@ class Engine:
         data = blob.data
         path = path_in(blob.provenance)
         kind = values.file_kind(path)
-        hits = self._prefilter.hits(data, config=kind != "code")
+        hits = hits_in(self._prefilter, data, (0, len(data)) if blob.focus is None else blob.focus, config=kind != "code")
         if not hits:
             return Scanned([], 0, set())
         matches, slow = self._matcher.confirm(data, hits)
@@ -123,9 +123,9 @@ class Engine:
         """Prepare for gigabytes of input."""
         self._prefilter.join()
 
-    def hits(self, data: bytes) -> Iterable[tuple[int, int]]:
-        """Return where rules may match in bytes of any kind of file."""
-        return self._prefilter.hits(data, config=True)
+    def hits(self, data: bytes, windows: Sequence[int]) -> Iterable[tuple[int, int]]:
+        """Return where rules may match in these windows of any kind of file."""
+        return hits_in(self._prefilter, data, windows, config=True)
 
     def confirm(self, data: bytes, hits: Iterable[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
         """Return the matches at some hits, and the rules that ran out of time."""

@@ -11,7 +11,6 @@ bytes, and equal bytes are asked about once.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -21,8 +20,8 @@ from leakguard.engine.score import score
 from leakguard.engine.seen import Seen
 from leakguard.engine.weights import LEVELS, WEIGHTS
 
-LOOK_BACK = 72
-"""Bytes before a match that decide: its name, what must not stand to its left."""
+LOOK_BACK = 80
+"""Bytes before a match that decide: its name, the call it stands in, what must not stand to its left."""
 LOOK_AHEAD = 72
 """Bytes after the longest match that a look-ahead may see."""
 LONGEST = 560
@@ -61,34 +60,17 @@ class Sieve:
             back=max(rule.before for rule in short) + LOOK_BACK, ahead=self.before, before=LOOK_BACK, after=self.after
         )
         self._known: dict[int, bool] = {}
-        self._scores: dict[tuple[int, str, int, bytes], float] = {}
+        self._scores: dict[tuple[int, str, int, int, bytes], float] = {}
 
     def spans(self, data: bytes, windows: Sequence[int] | None = None) -> list[Span]:
         """Return what the content may hold; with `windows` (start and end in turn), what is anchored in them."""
         runs, note = self._seen.fresh(data, (0, len(data)) if windows is None else windows)
         if not runs:
             return []
-        hits = self._in_windows(data, runs)
+        hits = self._engine.hits(data, runs)
         spans = self._ask(data, hits) if hits else []
         self._seen.learn(note, [span[:2] for span in spans])
         return spans
-
-    def _in_windows(self, data: bytes, windows: Sequence[int]) -> Iterable[tuple[int, int]]:
-        if len(windows) == 2 and windows[1] - windows[0] == len(data):
-            return self._engine.hits(data)
-        joined = b"\n".join([data[windows[i] : windows[i + 1]] for i in range(0, len(windows), 2)])
-        hits = self._engine.hits(joined)
-        if not hits:
-            return hits
-        begins, at = [], 0
-        for i in range(0, len(windows), 2):
-            begins.append(at)
-            at += windows[i + 1] - windows[i] + 1
-        out = set()
-        for rule, start in hits:
-            i = bisect_right(begins, start) - 1
-            out.add((rule, windows[2 * i] + start - begins[i]))
-        return out
 
     def _ask(self, data: bytes, hits: Iterable[tuple[int, int]]) -> list[Span]:
         out: list[Span] = []
@@ -134,12 +116,12 @@ class Sieve:
         if not self._engine.asks(rule):
             return False
         name = key_name(data, match) if match.whole_start < match.start else ""
-        begin = match.whole_start
+        begin = max(0, match.whole_start - LOOK_BACK)
         whole = data[begin : match.end]
-        key = (match.rule, name, match.start - begin, whole)
+        key = (match.rule, name, match.whole_start - begin, match.start - begin, whole)
         value = self._scores.get(key)
         if value is None:
-            seen = RawMatch(match.rule, match.start - begin, match.end - begin, 0, match.groups)
+            seen = RawMatch(match.rule, match.start - begin, match.end - begin, match.whole_start - begin, match.groups)
             value = self._scores[key] = score(rule, seen, whole, name, self._kind, self._floor).value
         if rule.parts:
             from math import exp, log

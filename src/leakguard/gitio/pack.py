@@ -161,7 +161,8 @@ class Pack:
         try:
             raw = os.pread(self._fd, following - begin, begin)
             if len(raw) <= _NO_BOMB:
-                data = _inflate(raw, zlib.MAX_WBITS, size or 1)
+                # a damaged header may tell any size; deflate gains a thousandfold at most
+                data = _inflate(raw, zlib.MAX_WBITS, min(size, 1 << 10 + len(raw).bit_length()) or 1)
             else:
                 # `max_length` keeps a bomb from growing; a byte more shows that the header lied
                 data = zlib.decompressobj().decompress(raw, size + 1)

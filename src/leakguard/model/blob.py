@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 
@@ -80,6 +81,8 @@ class Blob(NamedTuple):
     """Empty for bytes as they are; else what was decoded (`utf-16-le`, ...)."""
     preview: bool = False
     """What has come so far of a stream that pauses: told at once, and scanned again with what follows."""
+    focus: Sequence[int] | None = None
+    """Where it may hold anything (start and end in turn, ascending and apart); None: not known."""
 
     def __repr__(self) -> str:
         return f"<Blob {self.provenance} at {self.offset}, {len(self.data)} bytes>"

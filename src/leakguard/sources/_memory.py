@@ -48,6 +48,8 @@ class Memory:
         self._about = about
         self._length = hash_length
         self.known = Known(*(set() for _ in Known._fields))
+        self.spans: dict[str, tuple[int, ...]] = {}
+        """Where in held contents something may stand."""
         self.walked = self.bytes = 0
         self._seen: set[bytes] = set()
         raw = store.read_kept(path, about) if path else None
@@ -59,10 +61,11 @@ class Memory:
         try:
             data: dict[str, Any] = json.loads(head)
             known = Known(*(set(data[name]) for name in Known._fields))
+            spans = {oid: tuple(map(int, at)) for oid, at in data["spans"].items()}
             self.walked, self.bytes = int(data["walked"]), int(data["bytes"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return
-        self.known = known
+        self.known, self.spans = known, spans
         self._seen = {ids[at : at + self._length] for at in range(0, len(ids), self._length)}
 
     def __contains__(self, oid: object) -> bool:
@@ -76,6 +79,7 @@ class Memory:
     def forget(self) -> None:
         """Drop all but which findings were told: the repository lost objects, and a whole scan says what is left."""
         self.known = Known(*(set() for _ in Known._fields))._replace(findings=self.known.findings)
+        self.spans = {}
         self.walked = self.bytes = 0
         self._seen = set()
 
@@ -101,7 +105,11 @@ class Memory:
         """Keep everything for the next scan; a folder that can't be written is no error."""
         if not self._path:
             return
-        head = {name: sorted(ids) for name, ids in self.known._asdict().items()} | {"walked": self.walked, "bytes": self.bytes}
+        head = {name: sorted(ids) for name, ids in self.known._asdict().items()} | {
+            "walked": self.walked,
+            "bytes": self.bytes,
+            "spans": self.spans,
+        }
         ids = b"".join(sorted(self._seen))
         store.write_kept(self._path, self._about, json.dumps(head).encode("ascii") + b"\n" + ids)
 

@@ -25,6 +25,8 @@ class Sifted(NamedTuple):
     """What a walk over some trees found; numbers are the pack's."""
 
     held: list[int]
+    spans: dict[int, tuple[int, ...]]
+    """Where these may hold something (start and end in turn), if that is known."""
     binary: list[int]
     walked: int
     bytes: int
@@ -70,7 +72,7 @@ class Walk:
 
     def sift(self, roots: Sequence[int]) -> Sifted:
         """Walk the trees of some roots, depth first."""
-        out = Sifted([], [], 0, 0)
+        out = Sifted([], {}, [], 0, 0)
         walked = size = 0
         for root in roots:
             stack: list[tuple[int, bytes | None, list[Span] | None]] = [(root, b"", None)]
@@ -124,9 +126,10 @@ class Walk:
         spans = None
         if known is not None and windows is not None:
             spans = _carried(known, len(base), delta) if known else []
-        spans = sieve.spans(data) if spans is None else spans + sieve.spans(data, windows)
+        spans = sieve.spans(data) if spans is None else [*dict.fromkeys((*spans, *sieve.spans(data, windows)))]
         if any(span.held for span in spans):
             out.held.append(number)
+            out.spans[number] = tuple(edge for span in spans for edge in span[:2])
         return data, spans
 
 

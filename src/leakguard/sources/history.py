@@ -18,6 +18,7 @@ from leakguard.gitio.objects import Objects
 from leakguard.gitio.repository import Repository
 from leakguard.model.blob import Blob, GitProvenance, Gone, Skipped, path_in
 from leakguard.model.finding import Candidate, Finding, Place
+from leakguard.sources._focus import focused
 from leakguard.sources._held import Held, every, held, pack_names
 from leakguard.sources._memory import Memory
 from leakguard.sources._settle import settle
@@ -60,6 +61,8 @@ class Entry(NamedTuple):
     commit: str
     time: int
     kind: str = "history"
+    spans: tuple[int, ...] = ()
+    """Where it may hold something (start and end in turn); empty: anywhere."""
 
 
 class HistoryShard(NamedTuple):
@@ -68,6 +71,8 @@ class HistoryShard(NamedTuple):
     repository: Repository
     entries: tuple[Entry, ...]
     max_size: int | None
+    margin: tuple[int, int]
+    """Bytes before and after a span that decide what stands there."""
     size: int
 
     def blobs(self) -> Iterator[Blob | Skipped]:
@@ -84,7 +89,8 @@ class HistoryShard(NamedTuple):
                 elif self.max_size and size > self.max_size:
                     yield Skipped(provenance, "max-size", by_choice=True, detail=f"{size} bytes")
                 elif kind == "blob":
-                    yield from blobs_of(more, provenance)
+                    for blob in blobs_of(more, provenance):
+                        yield focused(blob, entry.spans, self.margin) if isinstance(blob, Blob) else blob
 
     def reopen(self, place: Place) -> bytes | Gone:
         """Return the bytes of a place again."""
@@ -199,6 +205,7 @@ class HistorySource:
             self._memory.known = self._memory.known._replace(tips=tips, commits=wanted)
         self._tell(modules)
         entries: list[Entry] = []
+        margin = (found.sieve.before, found.sieve.after) if found.sieve else (0, 0)
         for entry in (*self._contents(found, uses), *self._texts(found, commits)):
             if isinstance(entry, Skipped):
                 yield entry
@@ -206,7 +213,7 @@ class HistorySource:
                 entries.append(entry)
         for at in range(0, len(entries), _SHARD):
             some = tuple(entries[at : at + _SHARD])
-            yield HistoryShard(repository, some, self._max_size, len(some) << 16)
+            yield HistoryShard(repository, some, self._max_size, margin, len(some) << 16)
         if suspicious:
             yield NamesShard(suspicious, 1)
 
@@ -231,7 +238,7 @@ class HistorySource:
             entries = list(log.entries())
             contents = {entry.new for entry in entries if isinstance(entry, Change)}
             texts = {entry.id for entry in entries if isinstance(entry, Commit)}
-            return Held(contents, texts, set(), set(), 0, 0, None)
+            return Held(contents, {}, texts, set(), set(), 0, 0, None)
         if self._make_sieve is None:
             return every(self._repository)
         return held(self._repository, self._make_sieve(), self._jobs if self._forks else 1, self._progress, self._memory)
@@ -287,7 +294,7 @@ class HistorySource:
                     yield Skipped(provenance, "excluded", by_choice=True, detail=why)
                     continue
                 self._old[oid, path] = use.old
-                yield Entry(oid, path, use.commit, use.time)
+                yield Entry(oid, path, use.commit, use.time, spans=found.spans.get(oid, ()))
 
     def _texts(self, found: Held, commits: set[str]) -> Iterator[Entry]:
         for oid in sorted(found.texts):
