@@ -12,7 +12,7 @@ from typing import Any
 
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 5
+LAYOUT = 6
 """Number of this form; part of the cache key."""
 
 
@@ -29,7 +29,7 @@ class CompiledRules:
     def __init__(
         self,
         rows: Sequence[bytes],
-        gates: Sequence[tuple[int, tuple[int, ...]]],
+        gates: Sequence[tuple[int, tuple[int, ...], int, int]],
         expressions: bytes,
         databases: dict[str, bytes],
         digest: str,
@@ -37,7 +37,7 @@ class CompiledRules:
         self._rows = rows
         self._expressions = expressions
         self.gates = gates
-        """Width (0: variable) and rules of each gate."""
+        """Of each gate: width (0: variable), rules, `least` of its rules, and how far behind it a value may end."""
         self.databases = databases
         self.digest = digest
         """What the set was made of; findings of two runs compare only under one digest."""
@@ -115,14 +115,18 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
     """Turn rules into the form that the engine runs; `hyperscan` also builds its sets (10 ms to 100 ms)."""
     rows = []
     gates: dict[tuple[str, int, str], list[int]] = {}
+    needs: dict[tuple[str, int, str], tuple[int, int]] = {}
     for index, rule in enumerate(rules):
         fields = [getattr(rule, name) for name in _ROW]
         parts = tuple((p.name, p.pattern, p.within, p.required, p.public) for p in rule.parts)
         rows.append(marshal.dumps((*fields, parts)))
         scope = "config" if rule.scope == "config" else "any"
         for expression, width in rule.gates:
-            gates.setdefault((expression, width, scope), []).append(index)
-    table = tuple((width, tuple(indices)) for (_expression, width, _scope), indices in gates.items())
+            key = expression, width, scope
+            gates.setdefault(key, []).append(index)
+            least, after = needs.get(key, (rule.least, 0))
+            needs[key] = min(least, rule.least), max(after, rule.after)
+    table = tuple((width, tuple(indices), *needs[key]) for key, indices in gates.items() for width in key[1:2])
     expressions = marshal.dumps(tuple((expression, scope) for expression, _width, scope in gates))
     compiled = CompiledRules(tuple(rows), table, expressions, {}, digest)
     if hyperscan:

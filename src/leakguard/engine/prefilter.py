@@ -7,6 +7,8 @@ Whole rules as Hyperscan expressions were tried and rejected: a set of a few hun
 
 from __future__ import annotations
 
+import os
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -18,6 +20,8 @@ Hit = tuple[int, int]
 _NOT_CODE = ("any", "config")
 _REMEMBERED = 1 << 15
 """Lines whose anchors are kept."""
+_FEW = 100
+"""Hits that are not worth to be looked through for those without a value."""
 
 
 class Prefilter(Protocol):
@@ -25,29 +29,30 @@ class Prefilter(Protocol):
 
     name: str
 
-    def hits(self, data: bytes, *, config: bool) -> Iterable[Hit]:
-        """Return `(rule index, anchor start)`; may repeat itself. `config`: bare values count in this input."""
+    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Iterable[Hit]:
+        """Return `(rule index, anchor start)`; may repeat itself. `config`: bare values count in this input.
+
+        With `windows` (start and end in turn, ascending and apart) those whose gates stand whole in one.
+        """
 
     def join(self) -> None:
         """Prepare for gigabytes of input that is all read with `config`."""
 
 
-def hits_in(prefilter: Prefilter, data: bytes, windows: Sequence[int], *, config: bool) -> Iterable[Hit]:
-    """Return the hits whose gates stand whole in a window (start and end in turn, ascending and apart)."""
-    if len(windows) == 2 and windows[1] - windows[0] == len(data):
-        return prefilter.hits(data, config=config)
-    joined = b"\n".join([data[windows[i] : windows[i + 1]] for i in range(0, len(windows), 2)])
-    hits = prefilter.hits(joined, config=config)
-    if not hits:
-        return hits
+def _joined(data: bytes, windows: Sequence[int]) -> bytes:
+    return b"\n".join([data[windows[i] : windows[i + 1]] for i in range(0, len(windows), 2)])
+
+
+def _unjoined(hits: Iterable[Hit], windows: Sequence[int]) -> list[Hit]:
+    """Turn positions in joined windows into those in the data."""
     begins, at = [], 0
     for i in range(0, len(windows), 2):
         begins.append(at)
         at += windows[i + 1] - windows[i] + 1
-    out = set()
-    for rule, start in hits:
-        i = bisect_right(begins, start) - 1
-        out.add((rule, windows[2 * i] + start - begins[i]))
+    out = []
+    for what, place in hits:
+        i = bisect_right(begins, place) - 1
+        out.append((what, windows[2 * i] + place - begins[i]))
     return out
 
 
@@ -85,12 +90,16 @@ class HyperscanPrefilter:
         self._reaches: dict[int, int] = {}
         self._anchors: dict[tuple[int, bytes], tuple[int, ...]] = {}
         """The same lines come again and again, in a tree and even more in its history."""
+        self._needed = b""
         self._databases: dict[str, Any] = {}
         for scope, dumped in rules.databases.items():
             self._load(scope, dumped)
 
-    def hits(self, data: bytes, *, config: bool) -> Iterable[Hit]:
+    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Iterable[Hit]:
         """See `Prefilter.hits`."""
+        if windows is not None and windows[1] - windows[0] == len(data):
+            windows = None
+        scanned = data if windows is None else _joined(data, windows)
         ends: list[tuple[int, int]] = []
         append = ends.append
 
@@ -101,10 +110,20 @@ class HyperscanPrefilter:
         for scope in scopes if config else ("any",):
             database = self._databases.get(scope)
             if database is not None:
-                database.scan(data, match_event_handler=on_match)
+                database.scan(scanned, match_event_handler=on_match)
         if not ends:
             return ()
+        if _native is not None and (windows is not None or len(ends) > _FEW):
+            ends = _native.likely(data, ends, array("q", windows or (0, len(data))), self._needs())
+        elif windows is not None:
+            ends = _unjoined(ends, windows)
         return self._starts(data, ends)
+
+    def _needs(self) -> bytes:
+        """Return what `likely` wants to know of each gate."""
+        if not self._needed:
+            self._needed = array("i", [n for _width, _rules, *needs in self._rules.gates for n in needs]).tobytes()
+        return self._needed
 
     def join(self) -> None:
         """Build one set of all gates: gigabytes are worth the tenth of a second that it takes."""
@@ -122,7 +141,7 @@ class HyperscanPrefilter:
         out: set[Hit] = set()
         gates, known = self._rules.gates, self._anchors
         for gate, end in ends:
-            width, rules = gates[gate]
+            width, rules, _least, _after = gates[gate]
             if width:
                 start = end - width
                 for index in rules:
@@ -172,12 +191,13 @@ class PortablePrefilter:
     def join(self) -> None:
         """Its automata are whole already."""
 
-    def hits(self, data: bytes, *, config: bool) -> Iterable[Hit]:
+    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Iterable[Hit]:
         """See `Prefilter.hits`."""
         automaton = self._automata[frozenset({"any", "code", "config"}) if config else frozenset({"any", "code"})]
         # latin-1 maps every byte to one character, so offsets stay offsets of bytes
-        text = data.decode("latin-1").lower()
-        return {(index, end - back) for end, (back, indices) in automaton.iter(text) for index in indices}
+        text = (data if windows is None else _joined(data, windows)).decode("latin-1").lower()
+        hits = {(index, end - back) for end, (back, indices) in automaton.iter(text) for index in indices}
+        return hits if windows is None else _unjoined(hits, windows)
 
 
 def _automaton(anchors: dict[str, list[int]]) -> Any:
@@ -188,3 +208,13 @@ def _automaton(anchors: dict[str, list[int]]) -> Any:
         automaton.add_word(word, (len(word) - 1, tuple(indices)))
     automaton.make_automaton()
     return automaton
+
+
+_native: Any = None
+if not os.environ.get("LEAKGUARD_PURE"):
+    try:
+        from leakguard.engine import _native as _loops  # type: ignore[attr-defined]  # built where a compiler is
+    except ImportError:
+        pass
+    else:
+        _native = _loops

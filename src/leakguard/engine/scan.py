@@ -17,7 +17,7 @@ from leakguard.engine.compiled import CompiledRules
 from leakguard.engine.frame import Span, frame
 from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
-from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter, hits_in
+from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, score
 from leakguard.engine.weights import LEVELS, WEIGHTS
 from leakguard.model.blob import Blob, path_in
@@ -76,7 +76,7 @@ class Engine:
         data = blob.data
         path = path_in(blob.provenance)
         kind = values.file_kind(path)
-        hits = hits_in(self._prefilter, data, (0, len(data)) if blob.focus is None else blob.focus, config=kind != "code")
+        hits = self._prefilter.hits(data, config=kind != "code", windows=blob.focus)
         if not hits:
             return Scanned([], 0, set())
         matches, slow = self._matcher.confirm(data, hits)
@@ -125,7 +125,7 @@ class Engine:
 
     def hits(self, data: bytes, windows: Sequence[int]) -> Iterable[tuple[int, int]]:
         """Return where rules may match in these windows of any kind of file."""
-        return hits_in(self._prefilter, data, windows, config=True)
+        return self._prefilter.hits(data, config=True, windows=windows)
 
     def confirm(self, data: bytes, hits: Iterable[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
         """Return the matches at some hits, and the rules that ran out of time."""

@@ -4,7 +4,7 @@ Git stores a version as a difference to whatever was handy, so siblings insert t
 that deltas open in a long history, three quarters were seen before. `Seen` cuts windows into chunks where a line says so by
 itself, and leaves out those that were asked about, bytes and surroundings, and held nothing.
 
-The loops exist in `_seen_native.c` only. Without it, or with `LEAKGUARD_PURE=1`, everything counts as new: the answers are
+The loops exist in `_native.c` only. Without it, or with `LEAKGUARD_PURE=1`, everything counts as new: the answers are
 the same. Keys are 64 bits, made with a secret seed, so that nobody can write a text that collides with another.
 """
 
@@ -47,8 +47,8 @@ class Seen:
 _native: Any = None
 if not os.environ.get("LEAKGUARD_PURE"):
     try:
-        from leakguard.engine import _seen_native  # type: ignore[attr-defined]  # built where a compiler is
+        from leakguard.engine import _native as _loops  # type: ignore[attr-defined]  # built where a compiler is
     except ImportError:
         pass
     else:
-        _native = _seen_native
+        _native = _loops

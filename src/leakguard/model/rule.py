@@ -40,6 +40,8 @@ class Rule(NamedTuple):
     """Matched by `regex`; the value is the group `secret`."""
     value: str
     """A keyword's value alone: where it matches nowhere behind an anchor, neither does the pattern. Empty: not known."""
+    least: int
+    """Letters, digits, `_` and `-` in a row that stand in every value of a keyword's rule; 0: not known."""
     anchors: tuple[str, ...]
     """Lower-case literals, one of which stands in every match, at the start of the pattern unless `before` says otherwise."""
     gates: tuple[tuple[str, int], ...]

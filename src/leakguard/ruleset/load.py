@@ -224,6 +224,7 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
         kind=e["kind"],
         pattern=shaped.pattern,
         value=shaped.value,
+        least=shaped.least,
         anchors=shaped.anchors,
         gates=shaped.gates,
         reach=int(e.get("reach", 0)),
@@ -274,6 +275,7 @@ class _Shape(NamedTuple):
     public: int = 0
     template: str = ""
     value: str = ""
+    least: int = 0
 
 
 def _shape(e: dict[str, Any], where: str) -> _Shape:
@@ -336,7 +338,7 @@ def _keyword(e: dict[str, Any], where: str) -> _Shape:
     gates = tuple(("(?i)" + re.escape(k), len(k)) for k in keywords)
     heads, _rest = t.leads(nodes)
     public = min(map(len, heads)) if heads else 0
-    return _Shape("keyword", pattern, keywords, gates, 240 + t.longest(nodes), public, e["value"], value + right)
+    return _Shape("keyword", pattern, keywords, gates, 240 + t.longest(nodes), public, e["value"], value + right, t.unbroken(nodes))
 
 
 def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...], tuple[tuple[str, str], ...]]:

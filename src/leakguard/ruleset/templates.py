@@ -292,6 +292,26 @@ def gate_tail(nodes: tuple[Node, ...], room: int = 12) -> tuple[str, int]:
     return "".join(out), width
 
 
+_WORD = frozenset(_DIGITS + _LOWER + _LOWER.upper() + "_-")
+
+
+def unbroken(nodes: tuple[Node, ...]) -> int:
+    """Return how many letters, digits, `_` and `-` stand in a row in every value, at least."""
+    best = run = 0
+    for node in nodes:
+        match node:
+            case Literal(text) if _WORD.issuperset(text):
+                run += len(text)
+            case Choice(options) if all(map(_WORD.issuperset, options)):
+                run += min(map(len, options))
+            case Run() if _WORD.issuperset(alphabet(node.chars)):
+                run += node.least
+            case _:
+                run = 0
+        best = max(best, run)
+    return best
+
+
 def longest(nodes: tuple[Node, ...]) -> int:
     """Return the most characters that a value can have."""
     total = 0

@@ -211,6 +211,8 @@ class HistorySource:
                 yield entry
             else:
                 entries.append(entry)
+        # versions of a path build on each other, the older ones on the newer: git has the base of the next one at hand
+        entries.sort(key=lambda entry: (entry.path, -entry.time, entry.oid))
         for at in range(0, len(entries), _SHARD):
             some = tuple(entries[at : at + _SHARD])
             yield HistoryShard(repository, some, self._max_size, margin, len(some) << 16)

@@ -1,4 +1,11 @@
-/* The inner loops of `seen.py`: which runs of lines were looked at before, with the same bytes round them.
+/* Inner loops of the engine, for `seen.py` (which lines were looked at before, with the same bytes round them) and
+ * `prefilter.py` (which hits have a value near).
+ *
+ * likely(data, ends, windows, needs) -> hits
+ *   ends: a list of (gate, end), positions in the windows of `data` joined with a byte between them; windows: native 64-bit
+ *   integers, start and end in turn; needs: two native 32-bit integers a gate, how many letters, digits, `_` and `-` in a
+ *   row stand in a value at least, and how far behind the gate at most. hits: (gate, end), positions in `data`, but
+ *   for those that have no such run behind them.
  *
  * fresh(table, seed, data, windows, back, ahead, before, after) -> (runs, keys)
  *   table: a writable buffer, a power of two of 64-bit keys, zero where free; seed: a secret 64-bit number;
@@ -203,15 +210,101 @@ done:
     return answer;
 }
 
+static int in_word(unsigned char c)
+{
+    return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10 || c == '_' || c == '-';
+}
+
+/* Whether `least` word characters in a row stand in a text; looks at every `least`-th byte where there are none. */
+static int has_run(const unsigned char *p, const unsigned char *end, int32_t least)
+{
+    while (end - p >= least) {
+        const unsigned char *q = p + least;
+        while (q > p && in_word(q[-1]))
+            q--;
+        if (q == p)
+            return 1;
+        p = q;
+    }
+    return 0;
+}
+
+static PyObject *likely(PyObject *self, PyObject *args)
+{
+    Py_buffer data, windows, needs;
+    PyObject *ends, *out = NULL, *kept = NULL;
+    int64_t *begins = NULL;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*Oy*y*", &data, &ends, &windows, &needs))
+        return NULL;
+    const int64_t *window = windows.buf;
+    const int32_t *need = needs.buf;
+    const unsigned char *bytes = data.buf;
+    Py_ssize_t count = windows.len / (Py_ssize_t)sizeof(int64_t) / 2, gates = needs.len / (Py_ssize_t)sizeof(int32_t) / 2;
+    Py_ssize_t hits = PyList_Size(ends);
+    begins = PyMem_Malloc((size_t)(count + 1) * sizeof(int64_t));
+    out = PyList_New(0);
+    if (hits < 0 || !begins || !out)
+        goto done;
+    int64_t at = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        begins[i] = at;
+        at += window[2 * i + 1] - window[2 * i] + 1;
+    }
+    Py_ssize_t in = 0;
+    for (Py_ssize_t i = 0; i < hits; i++) {
+        PyObject *hit = PyList_GetItem(ends, i);
+        int64_t gate = PyLong_AsLongLong(PyTuple_GetItem(hit, 0)), end = PyLong_AsLongLong(PyTuple_GetItem(hit, 1));
+        if (PyErr_Occurred())
+            goto done;
+        if (gate < 0 || gate >= gates || !count) {
+            PyErr_SetString(PyExc_ValueError, "there is no such gate or window");
+            goto done;
+        }
+        /* hits come in the order of their ends, or nearly */
+        while (in > 0 && begins[in] > end)
+            in--;
+        while (in + 1 < count && begins[in + 1] <= end)
+            in++;
+        int64_t place = window[2 * in] + end - begins[in];
+        if (place < 0 || place > data.len) {
+            PyErr_SetString(PyExc_ValueError, "a hit stands outside the data");
+            goto done;
+        }
+        int32_t least = need[2 * gate];
+        int64_t stop = place + need[2 * gate + 1];
+        if (least > 0 && !has_run(bytes + place, bytes + (stop < data.len ? stop : data.len), least))
+            continue;
+        PyObject *pair = place == end ? hit : Py_BuildValue("LL", (long long)gate, (long long)place);
+        if (!pair || PyList_Append(out, pair)) {
+            if (pair && pair != hit)
+                Py_DECREF(pair);
+            goto done;
+        }
+        if (pair != hit)
+            Py_DECREF(pair);
+    }
+    kept = out;
+    out = NULL;
+done:
+    Py_XDECREF(out);
+    PyMem_Free(begins);
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&windows);
+    PyBuffer_Release(&needs);
+    return kept;
+}
+
 static PyMethodDef methods[] = {
+    {"likely", likely, METH_VARARGS, "likely(data, ends, windows, needs) -> hits"},
     {"fresh", fresh, METH_VARARGS, "fresh(table, seed, data, windows, back, ahead, before, after) -> (runs, keys)"},
     {"learn", learn, METH_VARARGS, "learn(table, keys, spans)"},
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_seen_native", NULL, 0, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", NULL, 0, methods, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__seen_native(void)
+PyMODINIT_FUNC PyInit__native(void)
 {
     return PyModule_Create(&module);
 }
