@@ -19,6 +19,7 @@ from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, score
+from leakguard.engine.vendors import vendor_of
 from leakguard.engine.weights import LEVELS, WEIGHTS
 from leakguard.model.blob import Blob, path_in
 from leakguard.model.finding import Candidate, Place, Reason, Score
@@ -32,6 +33,9 @@ _REMEMBERED = 8192
 """Scores that are kept."""
 _NAME_BEFORE = re.compile(rb"\$?[A-Za-z0-9_.\-]{0,64}\Z")
 _NAME = re.compile(rb"[A-Za-z0-9_.\-]{0,96}")
+_WORD_BEFORE = re.compile(
+    rb"(?<![A-Za-z0-9_.\-])([A-Za-z0-9_.\-]{3,32})[ \t]{1,4}(?:(?i:api|access|auth|secret|private|app|client|user|personal|bearer)[ \t]{1,2}){0,2}[A-Za-z0-9_.\-]{0,24}\Z"
+)
 
 
 class Scanned(NamedTuple):
@@ -163,8 +167,15 @@ class Engine:
         if known is None:
             if len(self._scores) > _REMEMBERED:
                 self._scores.clear()
-            known = self._scores[key] = score(rule, match, data, name, kind, self._floor)
+            known = self._scores[key] = score(rule, match, data, name, kind, self._floor, self._vendor(data, match, rule, name))
         return match, rule, known, name
+
+    def _vendor(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
+        """Whom the name of a generic rule's value speaks of, or the word before it (`Acme API key: ...`)."""
+        if not name or rule.shape != "generic":
+            return ""
+        words = self.rules.vendors()
+        return vendor_of(name, words) or vendor_of(_word_before(data, match), words)
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
         data = blob.data
@@ -177,7 +188,8 @@ class Engine:
         if others:
             scored = _raise(scored, "companion", WEIGHTS["companion"], "its other part stands beside it")
         place = _place(blob, match.start, match.end, rule.part, name, spans)
-        return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored)
+        vendor = self._vendor(data, match, rule, name)
+        return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored, vendor=vendor)
 
 
 _Scored = tuple[RawMatch, Rule, Score, str]
@@ -197,6 +209,12 @@ def key_name(data: bytes, match: RawMatch) -> str:
     after = _NAME.match(data, match.whole_start, match.start)
     raw = (before[0] if before else b"") + (after[0] if after else b"")
     return raw.decode("ascii")
+
+
+def _word_before(data: bytes, match: RawMatch) -> str:
+    """Return the word before the name, on its line; `api` and its like are no words of their own."""
+    found = _WORD_BEFORE.search(data, max(0, match.whole_start - 96), match.whole_start)
+    return found[1].decode("ascii") if found else ""
 
 
 def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:

@@ -26,7 +26,7 @@ _PRIOR_WORDS = {
 }
 
 
-def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, floor: float = 0.0) -> Score:
+def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, floor: float = 0.0, vendor: str = "") -> Score:
     """Score one match; `name` is the key it is assigned to, `file_kind` as `values.file_kind` tells.
 
     Terms come cheapest first. A match that no remaining term can lift to `floor` is given up with the sum so far: most
@@ -44,6 +44,8 @@ def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, f
     low = -99.0 if floor <= 0 else log(floor / (1 - floor)) - MOST_LEFT
     if rule.shape == "generic":
         _outside(terms, rule, match, data, name, file_kind)
+        if vendor and rule.kind != "password" and values.token(text):
+            terms.add("name:vendor", "its name speaks of a vendor whose credentials are known")
         if terms.total >= low:
             _form(terms, text)
         if terms.total >= low:
@@ -54,8 +56,11 @@ def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, f
         _no_secret(terms, text)
         if rule.shape == "keyword":
             terms.add("entropy", "how random its characters are", max(-2.5, min(0.0, values.randomness(text) * 3)))
-            if match.groups.get("far"):
-                terms.add("far", "stands near its vendor's name, not assigned to it")
+            if far := match.groups.get("far"):
+                if values.TOLD(far):
+                    terms.add("far:told", "stands near its vendor's name and is called a key, token or secret")
+                else:
+                    terms.add("far", "stands near its vendor's name, not assigned to it")
     return Score(1 / (1 + exp(-max(-30.0, min(30.0, terms.total)))), tuple(terms.reasons))
 
 
