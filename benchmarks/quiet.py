@@ -45,11 +45,26 @@ def tree(where: Path, scratch: Path) -> Path:
     if not (where / "HEAD").is_file() or not (where / "objects").is_dir():
         return where
     out = Path(tempfile.mkdtemp(dir=scratch))
-    git = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(where)]
-    archive = subprocess.Popen([*git, "archive", "HEAD"], stdout=subprocess.PIPE)
-    subprocess.run(["tar", "-x", "-C", str(out)], stdin=archive.stdout, check=True)
-    if archive.wait():
-        raise SystemExit(f"{where}: git archive ended with {archive.returncode}")
+    git = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.allow=never", "-C", str(where)]
+    listed = subprocess.run([*git, "ls-tree", "-rz", "HEAD"], capture_output=True, check=True).stdout.split(b"\0")
+    entries = [
+        (head.split()[2], os.fsdecode(path)) for head, _tab, path in (e.partition(b"\t") for e in listed) if head.startswith(b"100")
+    ]
+    with tempfile.TemporaryFile() as names:
+        names.write(b"".join(oid + b"\n" for oid, _path in entries))
+        names.seek(0)
+        objects = subprocess.Popen([*git, "cat-file", "--batch"], stdin=names, stdout=subprocess.PIPE)
+        assert objects.stdout is not None
+        for _oid, path in entries:
+            *_, length = objects.stdout.readline().split()
+            if length == b"missing":  # a mirror may leave out its largest files
+                continue
+            to = out / path
+            if ".." not in to.parts:
+                to.parent.mkdir(parents=True, exist_ok=True)
+                to.write_bytes(objects.stdout.read(int(length)))
+            objects.stdout.read(1)
+        objects.wait()
     return out
 
 
@@ -123,6 +138,7 @@ def main() -> int:
                 print(f"quiet: not scanned for want of time: {where}", file=sys.stderr)
                 continue
             name = where.resolve()
+            print(f"quiet: {name}", file=sys.stderr)
             corpora.append(scan(tree(where, Path(scratch)), name.parent.name if name.name == "repo" else name.name, args.level))
     show(corpora, args.show)
     if args.json:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-CHECKSUMS = {"crc32_base62": ("base62", 6), "crc32_hex": ("hex", 8)}
+CHECKSUMS = {"crc32_base62": ("base62", 6), "crc32_hex": ("hex", 8), "crc32_HEX": ("HEX", 8), "crc32_base36": ("alnum", 7)}
 """Checksums that templates can compute: name -> (class, length)."""
+_DIGITS = {"crc32_base62": (62, BASE62), "crc32_base36": (36, "0123456789abcdefghijklmnopqrstuvwxyz")}
 
 
 def checksum(kind: str, text: str) -> str:
@@ -18,13 +19,14 @@ def checksum(kind: str, text: str) -> str:
     from zlib import crc32
 
     value = crc32(text.encode("latin-1"))
-    if kind == "crc32_hex":
-        return f"{value:08x}"
+    if kind in ("crc32_hex", "crc32_HEX"):
+        return f"{value:08X}" if kind == "crc32_HEX" else f"{value:08x}"
+    base, digits = _DIGITS[kind]
     out = ""
     while value:
-        value, digit = divmod(value, 62)
-        out = BASE62[digit] + out
-    return out.rjust(6, "0")
+        value, digit = divmod(value, base)
+        out = digits[digit] + out
+    return out.rjust(CHECKSUMS[kind][1], "0")
 
 
 def _crc32_base62(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
@@ -33,9 +35,18 @@ def _crc32_base62(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
     return None if body is None else checksum("crc32_base62", body.decode("latin-1")).encode() == value[-6:]
 
 
-def _crc32_hex(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
-    body = groups.get("body")
-    return None if body is None else checksum("crc32_hex", body.decode("latin-1")).encode() == value[-8:].lower()
+def _ends_in(kind: str) -> Callable[[bytes, Mapping[str, bytes]], bool | None]:
+    """Return the check that a value ends in the checksum of its `body`, or of all before it where no run has that name.
+
+    For tokens whose vendor says that there is a checksum and not how it is made: a wrong one says nothing.
+    """
+    length = CHECKSUMS[kind][1]
+
+    def check(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
+        body = groups.get("body") or value[:-length]
+        return True if checksum(kind, body.decode("latin-1")).encode() == value[-length:] else None
+
+    return check
 
 
 def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001 - every check has this signature
@@ -130,7 +141,9 @@ def _basic_auth(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # no
 
 CHECKS: dict[str, Callable[[bytes, Mapping[str, bytes]], bool | None]] = {
     "crc32_base62": _crc32_base62,
-    "crc32_hex": _crc32_hex,
+    "crc32_hex": _ends_in("crc32_hex"),
+    "crc32_HEX": _ends_in("crc32_HEX"),
+    "crc32_base36": _ends_in("crc32_base36"),
     "basic_auth": _basic_auth,
     "jwt": _jwt,
     "aws_key_id": _aws_key_id,

@@ -54,8 +54,13 @@ def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, f
         terms.add("name:not-a-secret", "its name says that it is something else")
     if rule.kind != "private_key" and terms.total >= low:
         _no_secret(terms, text)
+        if match.groups.get("loose"):
+            terms.add("loose", "begins as this token does, in another length or alphabet")
+            _language(terms, text, name, password=False)
         if rule.shape == "keyword":
             terms.add("entropy", "how random its characters are", max(-2.5, min(0.0, values.randomness(text) * 3)))
+            if (share := values.word_share(text)) > 0.5:
+                terms.add("words", "reads as words", share)
             if far := match.groups.get("far"):
                 if values.TOLD(far):
                     terms.add("far:told", "stands near its vendor's name and is called a key, token or secret")

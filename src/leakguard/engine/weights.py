@@ -50,6 +50,7 @@ WEIGHTS: dict[str, float] = {
     "human": 1.5,
     "companion": 2.0,
     "far": -2.0,
+    "loose": -2.5,
     "far:told": -0.5,
 }
 

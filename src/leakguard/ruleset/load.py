@@ -80,6 +80,15 @@ _RULE_KEYS = frozenset(
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
 _SELECTIVE = 8
 """Characters."""
+_TELLING_HEAD = 5
+"""Characters of a prefix (the last one a separator) that tell a token whatever follows."""
+_PLAIN_HEAD = re.compile(
+    r"(?:(?:live|test|prod|production|sandbox|dev|key|keys|api|apikey|sk|pk|rk|pub|public|private|secret|token|access|client|server|app|apps|org|user|"
+    r"env|sdk|mob|auth|bearer|oauth|pat|sat|service|account|project|webhook|v[0-9]|[a-z0-9]{1,2})[_.\-]+)+"
+)
+"""A prefix of words that stand in many names: no vendor's own."""
+_LOOSE_LEAST = 16
+"""Characters that have to follow it."""
 _CLOSES = r"(?:\\{0,3}[\"'`]|&quot;|[\])}]){0,3}"
 """What ends a name: quotes (escaped where text stands inside a string), brackets."""
 _TYPED = r"(?::[ \t]?[A-Za-z_&][0-9A-Za-z_.<>\[\]|?& ]{0,30}(?==)|[ \t]{1,4}(?:const |\*)?[A-Za-z][a-z0-9]{2,10}(?=[ \t]{0,8}:?=))?"
@@ -318,10 +327,42 @@ def _format(template: str, where: str) -> _Shape:
         raise RuleError(msg, hint="use 'keywords' with 'value', or 'pattern' with 'anchors'")
     tail, width = t.gate_tail(rest)
     pattern = f"{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+    longest = t.longest(nodes)
+    if loose := _loose(heads, rest, template):
+        body, chars, longest = loose
+        pattern = f"{t.LEFT}(?:(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}|{body})"
+        tail, width = f"[{chars}]{{8}}", 8
     # a long beginning is selective by itself, and a literal is what Hyperscan compiles and finds quickest
     gates = tuple((re.escape(h), len(h)) if len(h) >= _SELECTIVE else (re.escape(h) + tail, len(h) + width) for h in heads)
     anchors = tuple(dict.fromkeys(head.lower() for head in heads))
-    return _Shape("format", pattern, anchors, gates, t.longest(nodes) + 2, min(map(len, heads)), template)
+    return _Shape("format", pattern, anchors, gates, longest + 2, min(map(len, heads)), template)
+
+
+def _loose(heads: tuple[str, ...], rest: tuple[t.Node, ...], template: str) -> tuple[str, str, int] | None:
+    """Return pattern, characters and longest match of what begins as this token does, in another length or alphabet.
+
+    Vendors change what follows a prefix more often than the prefix. Only for prefixes that stand for nothing else, and not
+    where a checksum says what was issued; `score` takes such a match for less and reads it as it reads a generic value.
+    """
+    runs = [node for node in rest if isinstance(node, t.Run)]
+    between = [node.text for node in rest if isinstance(node, t.Literal)]
+    least = sum(run.least for run in runs) + sum(map(len, between))
+    if (
+        not all(len(head) >= _TELLING_HEAD and not head[-1].isalnum() and not _PLAIN_HEAD.fullmatch(head) for head in heads)
+        or len(runs) + len(between) < len(rest)
+        or "crc32_base62" in template
+        or least < _LOOSE_LEAST
+        or (between and any(run.least < run.most for run in runs))
+    ):
+        return None
+    signs = {c for text in [*between, *(t.alphabet(run.chars) for run in runs)] for c in text if not c.isalnum() and c not in "_-"}
+    chars = "0-9A-Za-z_" + "".join(map(re.escape, sorted(signs))) + "-"
+    most = t.longest(rest) * 3 // 2 + 16
+    least = max(_LOOSE_LEAST, least * 4 // 5 if between else least * 3 // 5)
+    names = "|".join(map(re.escape, heads))
+    digits = f"(?=[{chars}]*[0-9][{chars}]*[0-9])"
+    body = f"(?<![_.-])(?P<secret>(?P<loose>{names}){digits}[{chars}]{{{least},{most}}})(?![{chars}])"
+    return body, chars, most + max(map(len, heads)) + 2
 
 
 def _keyword(e: dict[str, Any], where: str) -> _Shape:
