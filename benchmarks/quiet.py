@@ -92,6 +92,22 @@ def scan(where: Path, name: str, level: str) -> Corpus:
     return Corpus(name, lines, total, time.perf_counter() - begin, report.findings)
 
 
+def label(finding: Finding) -> str:
+    """Return the rule, and whether a prefix or a vendor's name alone made the finding."""
+    terms = {reason.term for reason in finding.score.reasons}
+    told = [
+        word
+        for term, word in (
+            ("loose", "other length"),
+            ("name:vendor", "vendor's name"),
+            ("far:told", "near name"),
+            ("far", "near name"),
+        )
+        if term in terms
+    ]
+    return finding.rule.id + (f" ({told[0]})" if told else "")
+
+
 def example(finding: Finding) -> str:
     """Return the place and the masked line of a finding."""
     place = finding.places[0]
@@ -114,7 +130,7 @@ def show(corpora: list[Corpus], examples: int) -> None:
         print(f"{c.name[:28]:<28} {c.bytes / 1e6:7.1f} {c.lines / 1e3:11.0f} {c.bytes / 1e6 / max(c.seconds, 0.001):6.1f}  {rates}")
     rules: dict[str, list[Finding]] = {}
     for finding in whole.findings:
-        rules.setdefault(finding.rule.id, []).append(finding)
+        rules.setdefault(label(finding), []).append(finding)
     print()
     for rule, found in sorted(rules.items(), key=lambda item: (item[1][0].rule.shape, -len(item[1]), item[0])):
         print(f"{CLASSES[found[0].rule.shape]:<14} {rule:<44} {len(found):5}  {len(found) / max(whole.lines, 1) * 1e6:8.3f}")

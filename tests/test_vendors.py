@@ -15,7 +15,12 @@ from leakguard.model.finding import Finding
 from leakguard.ruleset import templates
 
 WORDS = table(
-    [("acme", "keyword", ("acme", "acme_secret", "acmecloud")), ("column", "keyword", ("column",)), ("zed", "format", ("zed_",))]
+    [
+        ("acme", "keyword", ("acme", "acme_secret", "acmecloud")),
+        ("column", "keyword", ("column",)),
+        ("zed", "format", ("zed_",)),
+        ("notion", "keyword", ("notion",)),
+    ]
 )
 
 
@@ -37,6 +42,9 @@ def found(text: str, level: str = "balanced") -> list[Finding]:
         ("ACMES_KEY", ""),
         ("zedkey", ""),
         ("column_key", ""),
+        ("NOTION_API_KEY", "notion"),
+        ("notionOfTheKey", ""),
+        ("theNotionKey", ""),
         ("api_key", ""),
         ("", ""),
     ],
@@ -52,6 +60,44 @@ def test_a_value_of_no_known_form_is_told_as_the_vendors_its_name_speaks_of(line
 
     assert finding.rule.provider == "generic"
     assert finding.provider == "gitlab"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gitlab:\n  url: https://git.acme.example\n  api_token: {}\n",
+        '{{\n  "gitlab": {{\n    "token": "{}"\n  }}\n}}',
+        "[gitlab]\ntoken = {}",
+    ],
+)
+def test_a_value_under_a_vendors_key_or_section_is_the_vendors(text: str) -> None:
+    value = templates.expand("${base62:28}", Random(text))
+    (finding,) = found(text.format(value))
+
+    assert finding.provider == "gitlab"
+
+
+def test_a_key_on_the_same_level_says_nothing() -> None:
+    value = templates.expand("${base62:28}", Random(8))
+    (finding,) = found(f"gitlab:\nother:\n  secret_token: {value}")
+
+    assert finding.provider == "generic"
+
+
+@pytest.mark.parametrize("length", [28, 60])
+def test_a_prefix_tells_its_vendor_in_another_length(length: int) -> None:
+    value = templates.expand("glpat-${base62:" + str(length) + "}", Random(length))
+    (finding,) = found(f"x = {value}")
+
+    assert finding.provider == "gitlab"
+    assert "loose" in {reason.term for reason in finding.score.reasons}
+
+
+@pytest.mark.parametrize(
+    "text", ["glpat-your-token-goes-here-2024-01", "glpat-insert_your_token_here_1234", "x-glpat-" + "Ab3" * 8]
+)
+def test_words_after_a_prefix_are_no_token(text: str) -> None:
+    assert found(f"x = {text}") == []
 
 
 def test_a_form_that_is_known_names_its_own_vendor() -> None:

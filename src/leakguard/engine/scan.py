@@ -33,6 +33,11 @@ _REMEMBERED = 8192
 """Scores that are kept."""
 _NAME_BEFORE = re.compile(rb"\$?[A-Za-z0-9_.\-]{0,64}\Z")
 _NAME = re.compile(rb"[A-Za-z0-9_.\-]{0,96}")
+_UNDER = 6
+"""Lines above a value in which its heading is looked for."""
+_HEADING = re.compile(
+    rb"([ \t]*)(?:\[[\"']?([A-Za-z0-9_.\-]{3,32})[\"']?\]|[\"']?([A-Za-z0-9_.\-]{3,32})[\"']?[ \t]*(?:=>|[:=])?[ \t]*[\[{(]?)[ \t]*\Z"
+)
 _WORD_BEFORE = re.compile(
     rb"(?<![A-Za-z0-9_.\-])([A-Za-z0-9_.\-]{3,32})[ \t]{1,4}(?:(?i:api|access|auth|secret|private|app|client|user|personal|bearer)[ \t]{1,2}){0,2}[A-Za-z0-9_.\-]{0,24}\Z"
 )
@@ -175,7 +180,7 @@ class Engine:
         if not name or rule.shape != "generic":
             return ""
         words = self.rules.vendors()
-        return vendor_of(name, words) or vendor_of(_word_before(data, match), words)
+        return vendor_of(name, words) or vendor_of(_word_before(data, match), words) or vendor_of(_heading(data, match), words)
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
         data = blob.data
@@ -215,6 +220,19 @@ def _word_before(data: bytes, match: RawMatch) -> str:
     """Return the word before the name, on its line; `api` and its like are no words of their own."""
     found = _WORD_BEFORE.search(data, max(0, match.whole_start - 96), match.whole_start)
     return found[1].decode("ascii") if found else ""
+
+
+def _heading(data: bytes, match: RawMatch) -> str:
+    """Return the key or section that the line of the match stands under: `acme:`, `"acme": {`, `[acme]`."""
+    low = max(0, match.whole_start - CONTEXT + 64)
+    lines = data[low : match.whole_start].split(b"\n")
+    indent = len(lines[-1]) - len(lines[-1].lstrip(b" \t"))
+    # a first line that begins before the region is cut, so it is none
+    for line in lines[-2 : 0 if low else None : -1][:_UNDER]:
+        found = _HEADING.match(line.rstrip(b"\r"))
+        if found and (found[2] or len(found[1]) < indent):
+            return (found[2] or found[3]).decode("ascii")
+    return ""
 
 
 def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:

@@ -12,19 +12,23 @@ import re
 from collections.abc import Iterable, Mapping
 
 COMMON = (
-    "age alchemy astra audit axis beamer box branch brave braze bunny canny canva cfx chatbot checkout cicero clay clerk "
-    "close cloze column copper courier coze cursor cypress daily dandelion debounce deputy devin discourse ditto docparser "
-    "doppler drone duo duply elastic enigma entra envoy eraser exa fal figure fixer float front fulcrum gist goodday groove "
-    "guardian guru harness harvest here hive humanity hunter instantly ionic iterable jina kagi kraken lark line linear "
-    "linechannel lob magnetic manifestly mercury meta metaapp minimax mistral mite modal monday mux neon nimble notarize "
-    "noticeable notion octopus openapi particle persona phrase pixie polar postman proof ramp readme recharge refiner "
-    "render replicate resend retell rev riot roaring runway salad sanity scale segment segmentio segmentwrite semaphore "
-    "servicerole shortcut smarty smooch sonar spectral square stability stitch streak swell tableau temporal tines tly "
-    "together twist unkey vault voyage wise wit wiz zoom"
+    "age audit axis box branch checkout close column cursor figure float here iterable jina line linear linechannel meta "
+    "metaapp minimax mistral modal openapi persona phrase proof readme render replicate scale segment segmentio "
+    "segmentwrite servicerole shortcut spectral square together"
 )
-"""Words of ordinary code and prose that are vendors' names, too."""
+"""Words of ordinary code that are vendors' names, too: they name nobody."""
+DOUBTFUL = (
+    "alchemy astra beamer brave braze bunny canny canva cfx chatbot cicero clay clerk cloze copper courier coze cypress "
+    "daily dandelion debounce deputy devin discourse ditto docparser doppler drone duo duply elastic enigma entra envoy "
+    "eraser exa fal fixer front fulcrum gist goodday groove guardian guru harness harvest hive humanity hunter instantly "
+    "ionic kagi kraken lark lob magnetic manifestly mercury mite monday mux neon nimble notarize noticeable notion octopus "
+    "particle pixie polar postman ramp recharge refiner resend retell rev riot roaring runway salad sanity semaphore smarty "
+    "smooch sonar stability stitch streak swell tableau temporal tines tly twist unkey vault voyage wise wit wiz zoom"
+)
+"""Words of prose that are vendors' names, too: they name one only where nothing stands beside them but `key`, `token`, ..."""
 _TELLING = r"secret|token|key|auth|pass|cred|client|access|hash|sign|api|user|login|admin|session|consumer|webhook|url|host|mail|bot|_id|-id"
 """A keyword that holds one of these is not the vendor's bare name."""
+_ONLY_TELLING = r"(?:secret|token|key|auth|api|access|client|app|private|password|pass|bearer|account|service|user|admin|id){0,4}"
 _PLAIN = r"[^0-9a-z]"
 _SEGMENT = r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+[a-z]*"
 _SHORT = 4
@@ -33,7 +37,7 @@ _LONGEST = 24
 
 
 def table(rules: Iterable[tuple[str, str, Iterable[str]]]) -> dict[str, str]:
-    """Return word -> provider of `(provider, shape, anchors)`; a word of two providers names neither."""
+    """Return word -> provider of `(provider, shape, anchors)`; a word of two providers names neither, a doubtful one has a `?`."""
     words: dict[str, set[str]] = {}
     for provider, shape, anchors in rules:
         words.setdefault(re.sub(_PLAIN, "", provider), set()).add(provider)
@@ -43,7 +47,12 @@ def table(rules: Iterable[tuple[str, str, Iterable[str]]]) -> dict[str, str]:
                 if not re.search(_TELLING, anchor) and len(plain) > _SHORT:
                     words.setdefault(plain, set()).add(provider)
     left_out = {*COMMON.split(), "generic", "http", "jwt", "privatekey", "passwordhash"}
-    return {word: min(who) for word, who in words.items() if len(who) == 1 and 3 <= len(word) <= _LONGEST and word not in left_out}
+    doubtful = set(DOUBTFUL.split())
+    return {
+        word: ("?" if word in doubtful else "") + min(who)
+        for word, who in words.items()
+        if len(who) == 1 and 3 <= len(word) <= _LONGEST and word not in left_out
+    }
 
 
 def vendor_of(name: str, words: Mapping[str, str]) -> str:
@@ -57,7 +66,13 @@ def vendor_of(name: str, words: Mapping[str, str]) -> str:
     for start in starts:
         for end in range(min(len(plain), start + _LONGEST), start + max(best, 2), -1):
             provider = words.get(plain[start:end])
-            if provider and (end == len(plain) or end in starts or (end - start > _SHORT and re.match(_TELLING, plain[end:]))):
-                best, found = end - start, provider
+            if not provider:
+                continue
+            if provider.startswith("?"):
+                fits = start == 0 and bool(re.fullmatch(_ONLY_TELLING, plain[end:]))
+            else:
+                fits = end == len(plain) or end in starts or (end - start > _SHORT and bool(re.match(_TELLING, plain[end:])))
+            if fits:
+                best, found = end - start, provider.lstrip("?")
                 break
     return found

@@ -51,7 +51,7 @@ WEIGHTS: dict[str, float] = {
     "companion": 2.0,
     "far": -2.0,
     "loose": -2.5,
-    "far:told": -0.5,
+    "far:told": -0.2,
 }
 
 LEVELS = {"strict": 0.85, "balanced": 0.5, "all": 0.2}

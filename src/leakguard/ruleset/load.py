@@ -357,7 +357,7 @@ def _loose(heads: tuple[str, ...], rest: tuple[t.Node, ...], template: str) -> t
         return None
     signs = {c for text in [*between, *(t.alphabet(run.chars) for run in runs)] for c in text if not c.isalnum() and c not in "_-"}
     chars = "0-9A-Za-z_" + "".join(map(re.escape, sorted(signs))) + "-"
-    most = t.longest(rest) * 3 // 2 + 16
+    most = t.longest(rest) * 2 + 40
     least = max(_LOOSE_LEAST, least * 4 // 5 if between else least * 3 // 5)
     names = "|".join(map(re.escape, heads))
     digits = f"(?=[{chars}]*[0-9][{chars}]*[0-9])"
