@@ -66,6 +66,14 @@ def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG
     return "alg" in header or "typ" in header
 
 
+def _jwt_base64(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
+    """It decodes to a JWT, as a service account's token in a Kubernetes secret does."""
+    try:
+        return _jwt(_b64url(value.rstrip(b"=")).strip(), groups)
+    except ValueError:
+        return False
+
+
 def _b64url(raw: bytes) -> bytes:
     from binascii import a2b_base64
 
@@ -146,6 +154,7 @@ CHECKS: dict[str, Callable[[bytes, Mapping[str, bytes]], bool | None]] = {
     "crc32_base36": _ends_in("crc32_base36"),
     "basic_auth": _basic_auth,
     "jwt": _jwt,
+    "jwt_base64": _jwt_base64,
     "aws_key_id": _aws_key_id,
     "pem": _pem,
     "pypi_macaroon": _pypi_macaroon,

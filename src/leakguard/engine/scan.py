@@ -33,6 +33,9 @@ _REMEMBERED = 8192
 """Scores that are kept."""
 _NAME_BEFORE = re.compile(rb"\$?[A-Za-z0-9_.\-]{0,64}\Z")
 _NAME = re.compile(rb"[A-Za-z0-9_.\-]{0,96}")
+_HEADERS = "http"
+"""Provider of the rules for headers."""
+_HOST = re.compile(rb"https?://(?:[^\s/@\"'<>]{1,80}@)?([0-9A-Za-z.\-]{3,80})\.[a-z]{2,12}(?=[/:?\s\"'\\]|\Z)")
 _UNDER = 6
 """Lines above a value in which its heading is looked for."""
 _HEADING = re.compile(
@@ -172,14 +175,21 @@ class Engine:
         if known is None:
             if len(self._scores) > _REMEMBERED:
                 self._scores.clear()
-            known = self._scores[key] = score(rule, match, data, name, kind, self._floor, self._vendor(data, match, rule, name))
+            known = self._scores[key] = score(
+                rule, match, data, name, kind, self._floor, lambda: self._vendor(data, match, rule, name)
+            )
         return match, rule, known, name
 
     def _vendor(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
-        """Whom the name of a generic rule's value speaks of, or the word before it (`Acme API key: ...`)."""
+        """Whom the name of a generic rule's value speaks of, or the word before it (`Acme API key: ...`), or its heading.
+
+        Of a header it is the host that the request on the same line goes to.
+        """
+        words = self.rules.vendors()
+        if rule.provider == _HEADERS:
+            return vendor_of(name, words) or vendor_of(_host(data, match), words)
         if not name or rule.shape != "generic":
             return ""
-        words = self.rules.vendors()
         return vendor_of(name, words) or vendor_of(_word_before(data, match), words) or vendor_of(_heading(data, match), words)
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
@@ -233,6 +243,14 @@ def _heading(data: bytes, match: RawMatch) -> str:
         if found and (found[2] or len(found[1]) < indent):
             return (found[2] or found[3]).decode("ascii")
     return ""
+
+
+def _host(data: bytes, match: RawMatch) -> str:
+    """Return the host that is named on the line of a header, without its top level domain."""
+    begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - CONTEXT // 2)
+    stop = data.find(b"\n", match.end, match.end + CONTEXT // 2)
+    found = _HOST.search(data, begin, match.start) or _HOST.search(data, match.end, stop if stop >= 0 else match.end + CONTEXT // 2)
+    return found[1].decode("ascii") if found else ""
 
 
 def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:

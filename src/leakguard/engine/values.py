@@ -314,7 +314,7 @@ token = _late("match", r"[0-9A-Za-z_\-.+/=~:|]{12,}\Z")
 
 TOLD = _late(
     "search",
-    rb"(?i:key|token|secret|auth|bearer|basic|password|passwd|[_-]pat|credentials?)[\"'\]})]{0,3}[ \t]{0,8}(?:[:=]=?>?|\||,|->)[ \t]{0,8}(?i:(?:bearer|basic|token)[ \t]{1,2})?[\"'`({\[<]{0,3}\Z"
+    rb"(?i:key|token|secret|auth|bearer|basic|password|passwd|[_-]pat|credentials?|\bdefault)[\"'\]})]{0,3}[ \t]{0,8}(?:[:=]=?>?|\||->)[ \t]{0,8}(?i:(?:bearer|basic|token)[ \t]{1,2})?[\"'`({\[<]{0,3}\Z"
     rb"|<[^<>]{0,40}(?i:key|token|secret|password)[^<>]{0,40}>[^<>\r\n]{0,40}\Z"
     rb"|\A[0-9a-z.\-]{0,40}\.[a-z]{2,6}/(?:[0-9A-Za-z_\-]{1,24}/){0,2}v[0-9]{1,2}/\Z",
 )

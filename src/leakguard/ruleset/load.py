@@ -103,7 +103,7 @@ _SEPARATOR = (
     + _TYPED
     + r"[ \t]{0,8}(?:"
     + _SIGN
-    + r"|>|-|[ \t])\s{0,24}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\{0,3}[\"'`]|&quot;|[{\[<]){0,3}[ \t]{0,2}(?:(?i:bearer|token|basic|apikey|api-key)[ \t:=]{1,2})?"
+    + r"|\|\||\?\?|>|-|[ \t])\s{0,24}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\{0,3}[\"'`]|&quot;|[{\[<]){0,3}[ \t]{0,2}(?:(?i:bearer|token|basic|apikey|api-key)[ \t:=]{1,2})?"
 )
 """What may stand between a vendor's name and the value: the rest of a name, an assignment, quotes, a call."""
 _FAR = r"(?P<far>[\s\S]{0,48}?)(?<![@#])(?<!sha(?:1|256|512)[:-])(?<!commit/)"
