@@ -88,6 +88,12 @@ def _aws_key_id(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # no
     return True if value[4:5] >= b"Q" else None
 
 
+def _aws_secret_key(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
+    """40 random characters of base64: hex is a commit's id, and letters alone are the path of a policy."""
+    mixed = any(c in b"0123456789" for c in value) and any(c not in b"0123456789abcdefABCDEF" for c in value)
+    return None if mixed else False
+
+
 def _pypi_macaroon(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
     """The part after `pypi-` is a version 2 macaroon: it begins with a length and the issuing host."""
     raw = value.removeprefix(b"pypi-")
@@ -156,6 +162,7 @@ CHECKS: dict[str, Callable[[bytes, Mapping[str, bytes]], bool | None]] = {
     "jwt": _jwt,
     "jwt_base64": _jwt_base64,
     "aws_key_id": _aws_key_id,
+    "aws_secret_key": _aws_secret_key,
     "pem": _pem,
     "pypi_macaroon": _pypi_macaroon,
     "azure_devops_pat": _azure_devops_pat,
