@@ -121,3 +121,19 @@ def test_a_value_near_its_vendors_name_counts_where_it_is_called_a_key() -> None
 
     assert [f.provider for f in found(f"ask the buttercms API with\n    key = {value}")] == ["buttercms"]
     assert [f.provider for f in found(f"buttercms is here; {value}") if f.rule.shape == "keyword"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "vendor"),
+    [
+        ("curl -H 'Authorization: Bearer {}' https://api.gitlab.com/v4/user", "gitlab"),
+        ("url = 'https://api.gitlab.com/v4/projects?page=2&access_token={}'", "gitlab"),
+        ("url = 'https://acme.dev/v4/projects?page=2&access_token={}'", "http"),
+        ("const key = process.env.GITLAB_TOKEN || '{}'", "gitlab"),
+        ('variable "gitlab_token" {{\n  default = "{}"\n}}', "gitlab"),
+    ],
+)
+def test_a_request_names_its_host_and_a_fallback_its_variable(text: str, vendor: str) -> None:
+    value = templates.expand("${base62:28}", Random(text))
+
+    assert [f.provider for f in found(text.format(value))] == [vendor]

@@ -93,17 +93,17 @@ _CLOSES = r"(?:\\{0,3}[\"'`]|&quot;|[\])}]){0,3}"
 """What ends a name: quotes (escaped where text stands inside a string), brackets."""
 _TYPED = r"(?::[ \t]?[A-Za-z_&][0-9A-Za-z_.<>\[\]|?& ]{0,30}(?==)|[ \t]{1,4}(?:const |\*)?[A-Za-z][a-z0-9]{2,10}(?=[ \t]{0,8}:?=))?"
 """A type between name and sign: `key: string = `, `var key string = `."""
-_SIGN = r"[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|-(?=[ \t])"
-"""What assigns, compares or passes."""
-_VALUE_KEY = r"(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,32})?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]{0,4}[:=]"
-"""A value that stands under a key of its own: `name: TOKEN` and `value: ...`."""
+_SIGN = r"[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|\|\||\?\?|-(?=[ \t])"
+"""What assigns, compares, passes or stands in (`process.env.KEY || "..."`)."""
+_VALUE_KEY = r"(?:(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,32})?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]{0,4}[:=]|\{[ \t]{0,4}\r?\n[ \t]{0,16}default[ \t]{0,8}=)"
+"""A value that stands under a key of its own: `name: TOKEN` and `value: ...`, `variable "token" {` and `default = ...`."""
 _SEPARATOR = (
     r"[0-9A-Za-z_.\- ]{0,40}"
     + _CLOSES
     + _TYPED
     + r"[ \t]{0,8}(?:"
     + _SIGN
-    + r"|\|\||\?\?|>|-|[ \t])\s{0,24}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\{0,3}[\"'`]|&quot;|[{\[<]){0,3}[ \t]{0,2}(?:(?i:bearer|token|basic|apikey|api-key)[ \t:=]{1,2})?"
+    + r"|>|-|[ \t])\s{0,24}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\{0,3}[\"'`]|&quot;|[{\[<]){0,3}[ \t]{0,2}(?:(?i:bearer|token|basic|apikey|api-key)[ \t:=]{1,2})?"
 )
 """What may stand between a vendor's name and the value: the rest of a name, an assignment, quotes, a call."""
 _FAR = r"(?P<far>[\s\S]{0,48}?)(?<![@#])(?<!sha(?:1|256|512)[:-])(?<!commit/)"
@@ -115,8 +115,8 @@ _FRAGMENTS = {
     "{inside}": r"(?:[ \t][^<>\r\n]{0,80})?>\s{0,60}",
     # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
     "{~rest}": r"[0-9A-Za-z_.\-]*",
-    "{~assign}": r"[\\\"'`\])}&;quot]*(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|-|"
-    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=])\s*(?:[A-Za-z_.]+\([ \t]*)?",
+    "{~assign}": r"[\\\"'`\])}&;quot]*(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|\|\||\?\?|-|"
+    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=]|\{[ \t]*\r?\n[ \t]*default[ \t]*=)\s*(?:[A-Za-z_.]+\([ \t]*)?",
     "{~set}": r"[\"'`\])]*[ \t]*(?:[:!?|+.~<]*=>?|:+)[ \t]*",
     "{~inside}": r"(?:[ \t][^<>\r\n]*)?>\s*",
 }
