@@ -159,6 +159,20 @@ def test_the_compiled_set_is_not_needed_to_scan() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"0123456789abcdef" * 2 + b"01234567", False),
+        (b"policy/" + b"ReadOnlyAccessOfEverything" + b"Somehow", False),
+        (b"aZ9/" * 10, None),
+    ],
+)
+def test_an_aws_secret_is_no_commit_and_no_policy(value: bytes, said: bool | None) -> None:
+    """Both are 40 characters of base64 beside the vendor's name."""
+    assert len(value) == 40
+    assert CHECKS["aws_secret_key"](value, {}) is said
+
+
+@pytest.mark.parametrize(
     ("login", "said"), [("Aladdin:open sesame", False), ("user:pass", False), ("bot:bot", False), ("tobi:ferret", None)]
 )
 def test_a_login_of_documentation_is_no_credential(login: str, said: bool | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakguard.engine.checks import checksum
+from leakguard.engine.checks import CHECKS, checksum
 from leakguard.errors import RuleError
 from leakguard.ruleset import templates as t
 
@@ -65,6 +65,21 @@ def test_a_checksum_is_computed_from_the_run_it_names() -> None:
     text = t.expand("${body=base62:30}${crc32_base62:body}", Random(3))
 
     assert text[30:] == checksum("crc32_base62", text[:30])
+
+
+@pytest.mark.parametrize(("kind", "length"), [("crc32_base62", 6), ("crc32_hex", 8), ("crc32_HEX", 8), ("crc32_base36", 7)])
+def test_a_checksum_of_all_before_it_is_proved_by_its_check(kind: str, length: int) -> None:
+    """Known answers: CRC-32 of `123456789` is cbf43926."""
+    text = t.expand("abc-${alnum:12}.${" + kind + ":*}", Random(4))
+
+    assert text[-length:] == checksum(kind, text[:-length])
+    assert checksum("crc32_hex", "123456789") == "cbf43926"
+    assert checksum("crc32_HEX", "123456789") == "CBF43926"
+    assert int(checksum("crc32_base36", "123456789"), 36) == 0xCBF43926
+    if kind != "crc32_base62":
+        assert CHECKS[kind](text.encode(), {}) is True
+        assert CHECKS[kind](text.encode()[::-1], {}) is None
+        assert CHECKS[kind]((text[:4] + text[4:]).encode(), {"body": text[:-length].encode()}) is True
 
 
 def test_two_dollars_are_one_and_references_take_given_values() -> None:

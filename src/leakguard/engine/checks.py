@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-CHECKSUMS = {"crc32_base62": ("base62", 6), "crc32_hex": ("hex", 8)}
+CHECKSUMS = {"crc32_base62": ("base62", 6), "crc32_hex": ("hex", 8), "crc32_HEX": ("HEX", 8), "crc32_base36": ("alnum", 7)}
 """Checksums that templates can compute: name -> (class, length)."""
+_DIGITS = {"crc32_base62": (62, BASE62), "crc32_base36": (36, "0123456789abcdefghijklmnopqrstuvwxyz")}
 
 
 def checksum(kind: str, text: str) -> str:
@@ -18,13 +19,14 @@ def checksum(kind: str, text: str) -> str:
     from zlib import crc32
 
     value = crc32(text.encode("latin-1"))
-    if kind == "crc32_hex":
-        return f"{value:08x}"
+    if kind in ("crc32_hex", "crc32_HEX"):
+        return f"{value:08X}" if kind == "crc32_HEX" else f"{value:08x}"
+    base, digits = _DIGITS[kind]
     out = ""
     while value:
-        value, digit = divmod(value, 62)
-        out = BASE62[digit] + out
-    return out.rjust(6, "0")
+        value, digit = divmod(value, base)
+        out = digits[digit] + out
+    return out.rjust(CHECKSUMS[kind][1], "0")
 
 
 def _crc32_base62(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
@@ -33,9 +35,18 @@ def _crc32_base62(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
     return None if body is None else checksum("crc32_base62", body.decode("latin-1")).encode() == value[-6:]
 
 
-def _crc32_hex(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
-    body = groups.get("body")
-    return None if body is None else checksum("crc32_hex", body.decode("latin-1")).encode() == value[-8:].lower()
+def _ends_in(kind: str) -> Callable[[bytes, Mapping[str, bytes]], bool | None]:
+    """Return the check that a value ends in the checksum of its `body`, or of all before it where no run has that name.
+
+    For tokens whose vendor says that there is a checksum and not how it is made: a wrong one says nothing.
+    """
+    length = CHECKSUMS[kind][1]
+
+    def check(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
+        body = groups.get("body") or value[:-length]
+        return True if checksum(kind, body.decode("latin-1")).encode() == value[-length:] else None
+
+    return check
 
 
 def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001 - every check has this signature
@@ -55,6 +66,14 @@ def _jwt(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG
     return "alg" in header or "typ" in header
 
 
+def _jwt_base64(value: bytes, groups: Mapping[str, bytes]) -> bool | None:
+    """It decodes to a JWT, as a service account's token in a Kubernetes secret does."""
+    try:
+        return _jwt(_b64url(value.rstrip(b"=")).strip(), groups)
+    except ValueError:
+        return False
+
+
 def _b64url(raw: bytes) -> bytes:
     from binascii import a2b_base64
 
@@ -67,6 +86,12 @@ def _aws_key_id(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # no
     Older ids say nothing, so this check never answers False for them.
     """
     return True if value[4:5] >= b"Q" else None
+
+
+def _aws_secret_key(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
+    """40 random characters of base64: hex is a commit's id, and letters alone are the path of a policy."""
+    mixed = any(c in b"0123456789" for c in value) and any(c not in b"0123456789abcdefABCDEF" for c in value)
+    return None if mixed else False
 
 
 def _pypi_macaroon(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # noqa: ARG001
@@ -130,10 +155,14 @@ def _basic_auth(value: bytes, groups: Mapping[str, bytes]) -> bool | None:  # no
 
 CHECKS: dict[str, Callable[[bytes, Mapping[str, bytes]], bool | None]] = {
     "crc32_base62": _crc32_base62,
-    "crc32_hex": _crc32_hex,
+    "crc32_hex": _ends_in("crc32_hex"),
+    "crc32_HEX": _ends_in("crc32_HEX"),
+    "crc32_base36": _ends_in("crc32_base36"),
     "basic_auth": _basic_auth,
     "jwt": _jwt,
+    "jwt_base64": _jwt_base64,
     "aws_key_id": _aws_key_id,
+    "aws_secret_key": _aws_secret_key,
     "pem": _pem,
     "pypi_macaroon": _pypi_macaroon,
     "azure_devops_pat": _azure_devops_pat,

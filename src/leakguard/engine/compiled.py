@@ -10,9 +10,10 @@ import marshal
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from leakguard.engine import vendors
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 6
+LAYOUT = 7
 """Number of this form; part of the cache key."""
 
 
@@ -24,7 +25,7 @@ class CompiledRules:
     wrote them until somebody asks: a hook loads more than a thousand rules and touches a few.
     """
 
-    __slots__ = ("_expressions", "_rows", "_rules", "databases", "digest", "gates")
+    __slots__ = ("_expressions", "_rows", "_rules", "_vendors", "_words", "databases", "digest", "gates")
 
     def __init__(
         self,
@@ -33,9 +34,12 @@ class CompiledRules:
         expressions: bytes,
         databases: dict[str, bytes],
         digest: str,
+        vendors: bytes,
     ) -> None:
         self._rows = rows
         self._expressions = expressions
+        self._vendors = vendors
+        self._words: dict[str, str] | None = None
         self.gates = gates
         """Of each gate: width (0: variable), rules, `least` of its rules, and how far behind it a value may end."""
         self.databases = databases
@@ -64,6 +68,12 @@ class CompiledRules:
         row = self._row(index)
         return (row[_ID_AT], *row[_ALIASES_AT])
 
+    def vendors(self) -> dict[str, str]:
+        """Return the words by which names speak of a provider."""
+        if self._words is None:
+            self._words = marshal.loads(self._vendors)  # noqa: S302 - `store` proved who wrote it
+        return self._words
+
     def anchors(self, scopes: frozenset[str]) -> dict[str, list[int]]:
         """Return anchor -> rules, for the portable prefilter."""
         out: dict[str, list[int]] = {}
@@ -81,11 +91,11 @@ class CompiledRules:
 
     def dump(self) -> tuple[Any, ...]:
         """Return plain data for `marshal`."""
-        return (LAYOUT, self.digest, tuple(self._rows), tuple(self.gates), self._expressions, self.databases)
+        return (LAYOUT, self.digest, tuple(self._rows), tuple(self.gates), self._expressions, self.databases, self._vendors)
 
     def plain(self) -> tuple[Any, ...]:
         """Return plain data for JSON, without Hyperscan sets: it outlives this Python."""
-        return (LAYOUT, [self._row(i) for i in range(len(self))], self.gates, self.expressions())
+        return (LAYOUT, [self._row(i) for i in range(len(self))], self.gates, self.expressions(), list(self.vendors().items()))
 
 
 _FIELDS = Rule._fields
@@ -99,27 +109,31 @@ def undump(data: tuple[Any, ...]) -> CompiledRules | None:
     """Return the rules of `CompiledRules.dump`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, digest, rows, gates, expressions, databases = data
-    return CompiledRules(rows, gates, expressions, databases, digest)
+    _layout, digest, rows, gates, expressions, databases, vendors = data
+    return CompiledRules(rows, gates, expressions, databases, digest, vendors)
 
 
 def from_plain(data: tuple[Any, ...], digest: str) -> CompiledRules | None:
     """Return the rules of `CompiledRules.plain`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, rows, gates, expressions = data
-    return CompiledRules(tuple(map(marshal.dumps, rows)), gates, marshal.dumps(expressions), {}, digest)
+    _layout, rows, gates, expressions, vendors = data
+    return CompiledRules(
+        tuple(map(marshal.dumps, rows)), gates, marshal.dumps(expressions), {}, digest, marshal.dumps(dict(vendors))
+    )
 
 
 def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> CompiledRules:
     """Turn rules into the form that the engine runs; `hyperscan` also builds its sets (10 ms to 100 ms)."""
     rows = []
+    speaking: list[tuple[str, str, tuple[str, ...]]] = []
     gates: dict[tuple[str, int, str], list[int]] = {}
     needs: dict[tuple[str, int, str], tuple[int, int]] = {}
     for index, rule in enumerate(rules):
         fields = [getattr(rule, name) for name in _ROW]
         parts = tuple((p.name, p.pattern, p.within, p.required, p.public) for p in rule.parts)
         rows.append(marshal.dumps((*fields, parts)))
+        speaking.append((rule.provider, rule.shape, rule.anchors))
         scope = "config" if rule.scope == "config" else "any"
         for expression, width in rule.gates:
             key = expression, width, scope
@@ -128,7 +142,7 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
             needs[key] = min(least, rule.least), max(after, rule.after)
     table = tuple((width, tuple(indices), *needs[key]) for key, indices in gates.items() for width in key[1:2])
     expressions = marshal.dumps(tuple((expression, scope) for expression, _width, scope in gates))
-    compiled = CompiledRules(tuple(rows), table, expressions, {}, digest)
+    compiled = CompiledRules(tuple(rows), table, expressions, {}, digest, marshal.dumps(vendors.table(speaking)))
     if hyperscan:
         add_databases(compiled)
     return compiled

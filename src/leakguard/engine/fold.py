@@ -58,7 +58,10 @@ def _finding(key: str, group: list[Candidate], severity_of: Callable[[str, str, 
     if secret is None:
         msg = "fold needs candidates with their secret"
         raise TypeError(msg)
-    return Finding(key, best.rule, secret, ordered, score, severity)
+    vendor = next((c.vendor for c in sorted(group, key=lambda c: place_key(c.place)) if c.vendor), "")
+    return Finding(
+        key, best.rule, secret, ordered, score, severity, vendor=vendor if best.vendor or best.rule.shape == "generic" else ""
+    )
 
 
 def is_test(provenance: Provenance) -> bool:

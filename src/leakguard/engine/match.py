@@ -62,7 +62,8 @@ class Matcher:
             for m in matches:
                 span = m.span("secret")
                 key = (index, *span)
-                if span[0] >= 0 and key not in out:
+                # of two anchors before a value the nearer says more, where the other only stands somewhere before it
+                if span[0] >= 0 and (key not in out or out[key].groups.get("far")):
                     out[key] = RawMatch(index, span[0], span[1], m.start(), m.groupdict(b""))
         return sorted(out.values(), key=lambda m: (m.start, m.end, m.rule)), slow
 

@@ -19,6 +19,7 @@ from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, score
+from leakguard.engine.vendors import vendor_of
 from leakguard.engine.weights import LEVELS, WEIGHTS
 from leakguard.model.blob import Blob, path_in
 from leakguard.model.finding import Candidate, Place, Reason, Score
@@ -32,6 +33,19 @@ _REMEMBERED = 8192
 """Scores that are kept."""
 _NAME_BEFORE = re.compile(rb"\$?[A-Za-z0-9_.\-]{0,64}\Z")
 _NAME = re.compile(rb"[A-Za-z0-9_.\-]{0,96}")
+_HEADERS = "http"
+"""Provider of the rules for headers."""
+_HOST = re.compile(rb"https?://(?:[^\s/@\"'<>]{1,80}@)?([0-9A-Za-z.\-]{3,80})\.[a-z]{2,12}(?=[/:?\s\"'\\]|\Z)")
+_UNDER = 6
+"""Lines above a value in which its heading is looked for."""
+_HEADING = re.compile(
+    rb"([ \t]*)(?:\[[\"']?([A-Za-z0-9_.\-]{3,32})[\"']?\]|[\"']?([A-Za-z0-9_.\-]{3,32})[\"']?[ \t]*(?:=>|[:=])?[ \t]*[\[{(]?)[ \t]*\Z"
+)
+_WORD_AHEAD = 72
+"""Bytes before a match in which a word may name its vendor."""
+_WORD_BEFORE = re.compile(
+    rb"(?<![A-Za-z0-9_.\-])([A-Za-z0-9_.\-]{3,32})[ \t]{1,4}(?:(?i:api|access|auth|secret|private|app|client|user|personal|bearer)[ \t]{1,2}){0,2}[A-Za-z0-9_.\-]{0,24}\Z"
+)
 
 
 class Scanned(NamedTuple):
@@ -163,8 +177,28 @@ class Engine:
         if known is None:
             if len(self._scores) > _REMEMBERED:
                 self._scores.clear()
-            known = self._scores[key] = score(rule, match, data, name, kind, self._floor)
+            known = self._scores[key] = score(
+                rule, match, data, name, kind, self._floor, lambda: self.speaks_of(data, match, rule, name)
+            )
         return match, rule, known, name
+
+    def speaks_of(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
+        """Return the vendor whom the name of a generic rule's value speaks of, or the word before it (`Acme API key: ...`).
+
+        That is all that the score may know: it lifts it, and a walk over versions has no more at hand.
+        """
+        if rule.shape != "generic" or not name:
+            return ""
+        words = self.rules.vendors()
+        return vendor_of(name, words) or vendor_of(_word_before(data, match), words)
+
+    def _vendor(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
+        """Return the vendor that a report names: also by the heading, or by the host that a header is sent to."""
+        words = self.rules.vendors()
+        if rule.provider == _HEADERS:
+            return vendor_of(name, words) or vendor_of(_host(data, match), words)
+        near = self.speaks_of(data, match, rule, name)
+        return near or (vendor_of(_heading(data, match), words) if name and rule.shape == "generic" else "")
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
         data = blob.data
@@ -177,7 +211,8 @@ class Engine:
         if others:
             scored = _raise(scored, "companion", WEIGHTS["companion"], "its other part stands beside it")
         place = _place(blob, match.start, match.end, rule.part, name, spans)
-        return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored)
+        vendor = self._vendor(data, match, rule, name)
+        return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored, vendor=vendor)
 
 
 _Scored = tuple[RawMatch, Rule, Score, str]
@@ -197,6 +232,33 @@ def key_name(data: bytes, match: RawMatch) -> str:
     after = _NAME.match(data, match.whole_start, match.start)
     raw = (before[0] if before else b"") + (after[0] if after else b"")
     return raw.decode("ascii")
+
+
+def _word_before(data: bytes, match: RawMatch) -> str:
+    """Return the word before the name, on its line; `api` and its like are no words of their own."""
+    found = _WORD_BEFORE.search(data, max(0, match.whole_start - _WORD_AHEAD), match.whole_start)
+    return found[1].decode("ascii") if found else ""
+
+
+def _heading(data: bytes, match: RawMatch) -> str:
+    """Return the key or section that the line of the match stands under: `acme:`, `"acme": {`, `[acme]`."""
+    low = max(0, match.whole_start - CONTEXT + 64)
+    lines = data[low : match.whole_start].split(b"\n")
+    indent = len(lines[-1]) - len(lines[-1].lstrip(b" \t"))
+    # a first line that begins before the region is cut, so it is none
+    for line in lines[-2 : 0 if low else None : -1][:_UNDER]:
+        found = _HEADING.match(line.rstrip(b"\r"))
+        if found and (found[2] or len(found[1]) < indent):
+            return (found[2] or found[3]).decode("ascii")
+    return ""
+
+
+def _host(data: bytes, match: RawMatch) -> str:
+    """Return the host that is named on the line of a header, without its top level domain."""
+    begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - CONTEXT // 2)
+    stop = data.find(b"\n", match.end, match.end + CONTEXT // 2)
+    found = _HOST.search(data, begin, match.start) or _HOST.search(data, match.end, stop if stop >= 0 else match.end + CONTEXT // 2)
+    return found[1].decode("ascii") if found else ""
 
 
 def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:

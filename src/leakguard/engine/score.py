@@ -6,6 +6,7 @@ is a test or an example is no term: that lowers severity, not the score.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, log
 
 from leakguard.engine import values
@@ -26,7 +27,9 @@ _PRIOR_WORDS = {
 }
 
 
-def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, floor: float = 0.0) -> Score:
+def score(
+    rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, floor: float = 0.0, vendor: Callable[[], str] | None = None
+) -> Score:
     """Score one match; `name` is the key it is assigned to, `file_kind` as `values.file_kind` tells.
 
     Terms come cheapest first. A match that no remaining term can lift to `floor` is given up with the sum so far: most
@@ -52,13 +55,30 @@ def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, f
         terms.add("name:not-a-secret", "its name says that it is something else")
     if rule.kind != "private_key" and terms.total >= low:
         _no_secret(terms, text)
+        if match.groups.get("loose"):
+            terms.add("loose", "begins as this token does, in another length or alphabet")
+            _language(terms, text, name, password=False)
         if rule.shape == "keyword":
             terms.add("entropy", "how random its characters are", max(-2.5, min(0.0, values.randomness(text) * 3)))
-            if match.groups.get("far"):
-                terms.add("far", "stands near its vendor's name, not assigned to it")
+            vendor_name = values.letters_only(rule.provider)
+            if len(vendor_name) >= _TELLING_NAME and vendor_name in values.letters_only(text):
+                terms.add("same-as-name", "repeats its vendor's name")
+            elif (share := values.word_share(text)) > 0.5:
+                terms.add("words", "reads as words", share)
+            if far := match.groups.get("far"):
+                if values.TOLD(far):
+                    terms.add("far:told", "stands near its vendor's name and is called a key, token or secret")
+                else:
+                    terms.add("far", "stands near its vendor's name, not assigned to it")
+    # last: where it can't lift the sum it costs more than it tells
+    near = terms.total >= low + MOST_LEFT - WEIGHTS["name:vendor"]
+    if vendor and near and rule.shape == "generic" and rule.kind != "password" and values.token(text) and vendor():
+        terms.add("name:vendor", "its name speaks of a vendor whose credentials are known")
     return Score(1 / (1 + exp(-max(-30.0, min(30.0, terms.total)))), tuple(terms.reasons))
 
 
+_TELLING_NAME = 6
+"""Letters of a vendor's name that do not stand in a random value by chance."""
 MOST_LEFT = 4.5
 """More than the terms after the first stage can add; see the positive ones in `weights`."""
 

@@ -122,7 +122,9 @@ class Sieve:
         value = self._scores.get(key)
         if value is None:
             seen = RawMatch(match.rule, match.start - begin, match.end - begin, match.whole_start - begin, match.groups)
-            value = self._scores[key] = score(rule, seen, whole, name, self._kind, self._floor).value
+            value = self._scores[key] = score(
+                rule, seen, whole, name, self._kind, self._floor, lambda: self._engine.speaks_of(whole, seen, rule, name)
+            ).value
         if rule.parts:
             from math import exp, log
 

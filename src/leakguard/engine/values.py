@@ -309,6 +309,18 @@ OWN_LINE = _late(
 )
 """What stands before the salt of a baseline line: that is public by design."""
 
+token = _late("match", r"[0-9A-Za-z_\-.+/=~:|]{12,}\Z")
+"""Whether it is made of what vendors make tokens of."""
+
+TOLD = _late(
+    "search",
+    rb"(?i:key|token|secret|auth|bearer|basic|password|passwd|[_-]pat|credentials?|\bdefault)[\"'\]})]{0,3}[ \t]{0,8}(?:[:=]=?>?|\||->)[ \t]{0,8}(?i:(?:bearer|basic|token)[ \t]{1,2})?[\"'`({\[<]{0,3}\Z"
+    rb"|<[^<>]{0,40}(?i:key|token|secret|password)[^<>]{0,40}>[^<>\r\n]{0,40}\Z"
+    rb"|\A[0-9a-z.\-]{0,40}\.[a-z]{2,6}/(?:[0-9A-Za-z_\-]{1,24}/){0,2}v[0-9]{1,2}/\Z",
+)
+"""What stands right before a value that is called a secret: an assignment to such a name, an element of such a name; and what
+stands between a vendor's name in a host and a value that is the path below the version of its API."""
+
 LISTED = _late("search", rb"[\"'`]\s*,\s*[\"'`]\Z")
 """What stands between a name and a value that are two strings in a row."""
 

@@ -35,6 +35,7 @@ WEIGHTS: dict[str, float] = {
     "name:password": 2.0,
     "name:secret": 1.6,
     "name:weak": -0.4,
+    "name:vendor": 2.0,
     "name:not-a-secret": -4.0,
     # where it stands
     "quoted": 0.3,
@@ -49,6 +50,8 @@ WEIGHTS: dict[str, float] = {
     "human": 1.5,
     "companion": 2.0,
     "far": -2.0,
+    "loose": -2.5,
+    "far:told": -0.2,
 }
 
 LEVELS = {"strict": 0.85, "balanced": 0.5, "all": 0.2}

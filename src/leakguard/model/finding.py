@@ -98,6 +98,8 @@ class Candidate(NamedTuple):
     score: Score
     proof: bytes = b""
     """Hash of the value under a key of this run, to notice a file that changed between worker and parent."""
+    vendor: str = ""
+    """Provider that the name speaks of, where the rule is no vendor's."""
 
     def __repr__(self) -> str:
         return f"<Candidate {self.rule.id} {self.score.value:.2f} {self.place.provenance}:{self.place.start_line}>"
@@ -117,8 +119,15 @@ class Finding(NamedTuple):
     verdict: Verdict = NOT_TRIED
     known: bool | None = None
     """Whether the scan before told it, too; None: nobody asked."""
+    vendor: str = ""
+    """Provider that a name of it speaks of, where the rule is no vendor's."""
     baseline_line: str = ""
     """Ready-made line for `.leakguard/baseline.jsonl`; salted, no value."""
+
+    @property
+    def provider(self) -> str:
+        """Whose credential it is: the rule's provider, or the vendor that the name of a generic value speaks of."""
+        return self.vendor or self.rule.provider
 
     @property
     def preview(self) -> str:

@@ -16,7 +16,7 @@ def finding(f: Finding) -> dict[str, Any]:
     return {
         "id": f.id,
         "rule": f.rule.id,
-        "provider": f.rule.provider,
+        "provider": f.provider,
         "severity": f.severity,
         "score": round(f.score.value, 4),
         "state": f.verdict.state,

@@ -22,7 +22,7 @@ def write(report: Report, out: TextIO, options: ReportOptions) -> None:
     for f, by, reason, until in every:
         for p in f.places:
             row = (
-                f.id, f.rule.id, f.rule.provider, f.rule.name, f.severity, f"{f.score.value:.4f}", f.verdict.state, f.preview, relative(p.provenance, options),
+                f.id, f.rule.id, f.provider, f.rule.name, f.severity, f"{f.score.value:.4f}", f.verdict.state, f.preview, relative(p.provenance, options),
                 p.start_line, p.start_column, p.end_line, p.end_column, p.part, by, clean(reason), until,
             )  # fmt: skip
             table.writerow([_disarmed(str(cell)) for cell in row])

@@ -80,14 +80,23 @@ _RULE_KEYS = frozenset(
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
 _SELECTIVE = 8
 """Characters."""
+_TELLING_HEAD = 5
+"""Characters of a prefix (the last one a separator) that tell a token whatever follows."""
+_PLAIN_HEAD = re.compile(
+    r"(?:(?:live|test|prod|production|sandbox|dev|key|keys|api|apikey|sk|pk|rk|pub|public|private|secret|token|access|client|server|app|apps|org|user|"
+    r"env|sdk|mob|auth|bearer|oauth|pat|sat|service|account|project|webhook|v[0-9]|[a-z0-9]{1,2})[_.\-]+)+"
+)
+"""A prefix of words that stand in many names: no vendor's own."""
+_LOOSE_LEAST = 16
+"""Characters that have to follow it."""
 _CLOSES = r"(?:\\{0,3}[\"'`]|&quot;|[\])}]){0,3}"
 """What ends a name: quotes (escaped where text stands inside a string), brackets."""
 _TYPED = r"(?::[ \t]?[A-Za-z_&][0-9A-Za-z_.<>\[\]|?& ]{0,30}(?==)|[ \t]{1,4}(?:const |\*)?[A-Za-z][a-z0-9]{2,10}(?=[ \t]{0,8}:?=))?"
 """A type between name and sign: `key: string = `, `var key string = `."""
-_SIGN = r"[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|-(?=[ \t])"
-"""What assigns, compares or passes."""
-_VALUE_KEY = r"(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,32})?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]{0,4}[:=]"
-"""A value that stands under a key of its own: `name: TOKEN` and `value: ...`."""
+_SIGN = r"[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|\|\||\?\?|-(?=[ \t])"
+"""What assigns, compares, passes or stands in (`process.env.KEY || "..."`)."""
+_VALUE_KEY = r"(?:(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,32})?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]{0,4}[:=]|\{[ \t]{0,4}\r?\n[ \t]{0,16}default[ \t]{0,8}=)"
+"""A value that stands under a key of its own: `name: TOKEN` and `value: ...`, `variable "token" {` and `default = ...`."""
 _SEPARATOR = (
     r"[0-9A-Za-z_.\- ]{0,40}"
     + _CLOSES
@@ -106,8 +115,8 @@ _FRAGMENTS = {
     "{inside}": r"(?:[ \t][^<>\r\n]{0,80})?>\s{0,60}",
     # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
     "{~rest}": r"[0-9A-Za-z_.\-]*",
-    "{~assign}": r"[\\\"'`\])}&;quot]*(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|-|"
-    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=])\s*(?:[A-Za-z_.]+\([ \t]*)?",
+    "{~assign}": r"[\\\"'`\])}&;quot]*(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|\|\||\?\?|-|"
+    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=]|\{[ \t]*\r?\n[ \t]*default[ \t]*=)\s*(?:[A-Za-z_.]+\([ \t]*)?",
     "{~set}": r"[\"'`\])]*[ \t]*(?:[:!?|+.~<]*=>?|:+)[ \t]*",
     "{~inside}": r"(?:[ \t][^<>\r\n]*)?>\s*",
 }
@@ -320,10 +329,42 @@ def _format(template: str, where: str) -> _Shape:
         raise RuleError(msg, hint="use 'keywords' with 'value', or 'pattern' with 'anchors'")
     tail, width = t.gate_tail(rest)
     pattern = f"{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+    longest = t.longest(nodes)
+    if loose := _loose(heads, rest, template):
+        body, chars, longest = loose
+        pattern = f"{t.LEFT}(?:(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}|{body})"
+        tail, width = f"[{chars}]{{8}}", 8
     # a long beginning is selective by itself, and a literal is what Hyperscan compiles and finds quickest
     gates = tuple((re.escape(h), len(h)) if len(h) >= _SELECTIVE else (re.escape(h) + tail, len(h) + width) for h in heads)
     anchors = tuple(dict.fromkeys(head.lower() for head in heads))
-    return _Shape("format", pattern, anchors, gates, t.longest(nodes) + 2, min(map(len, heads)), template)
+    return _Shape("format", pattern, anchors, gates, longest + 2, min(map(len, heads)), template)
+
+
+def _loose(heads: tuple[str, ...], rest: tuple[t.Node, ...], template: str) -> tuple[str, str, int] | None:
+    """Return pattern, characters and longest match of what begins as this token does, in another length or alphabet.
+
+    Vendors change what follows a prefix more often than the prefix. Only for prefixes that stand for nothing else, and not
+    where a checksum says what was issued; `score` takes such a match for less and reads it as it reads a generic value.
+    """
+    runs = [node for node in rest if isinstance(node, t.Run)]
+    between = [node.text for node in rest if isinstance(node, t.Literal)]
+    least = sum(run.least for run in runs) + sum(map(len, between))
+    if (
+        not all(len(head) >= _TELLING_HEAD and not head[-1].isalnum() and not _PLAIN_HEAD.fullmatch(head) for head in heads)
+        or len(runs) + len(between) < len(rest)
+        or "crc32_base62" in template
+        or least < _LOOSE_LEAST
+        or (between and any(run.least < run.most for run in runs))
+    ):
+        return None
+    signs = {c for text in [*between, *(t.alphabet(run.chars) for run in runs)] for c in text if not c.isalnum() and c not in "_-"}
+    chars = "0-9A-Za-z_" + "".join(map(re.escape, sorted(signs))) + "-"
+    most = t.longest(rest) * 2 + 40
+    least = max(_LOOSE_LEAST, least * 4 // 5 if between else least * 3 // 5)
+    names = "|".join(map(re.escape, heads))
+    digits = f"(?=[{chars}]*[0-9][{chars}]*[0-9])"
+    body = f"(?<![_.-])(?P<secret>(?P<loose>{names}){digits}[{chars}]{{{least},{most}}})(?![{chars}])"
+    return body, chars, most + max(map(len, heads)) + 2
 
 
 def _keyword(e: dict[str, Any], where: str) -> _Shape:

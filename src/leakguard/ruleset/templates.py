@@ -34,6 +34,8 @@ CLASSES = {
 }
 OPEN_END = 512
 """Upper bound of a length written without one."""
+ALL_BEFORE = "*"
+"""What a checksum names that is computed over everything before it."""
 MAX_LEADS = 64
 
 LEFT = r"(?<![0-9A-Za-z](?<!\\[nrtbf])(?<!%[0-9A-Fa-f]{2})(?<!\\u[0-9A-Fa-f]{4}))"
@@ -176,7 +178,7 @@ def expand_nodes(nodes: tuple[Node, ...], rng: Random, values: Mapping[str, str]
                     raise RuleError(msg, hint="examples know ${secret} and the names of the rule's parts")
                 piece = values[name]
             case Run(checksum=kind, over=over) if kind:
-                piece = checksum(kind, named[over])
+                piece = checksum(kind, "".join(out) if over == ALL_BEFORE else named[over])
             case Run(chars, least, most):
                 piece = _random(alphabet(chars), rng.randint(least, min(most, least + 40)), rng)
         if getattr(node, "name", ""):
