@@ -7,12 +7,12 @@ It is plain data (what `marshal` can write), so that `ruleset.store` can keep it
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 4
+LAYOUT = 5
 """Number of this form; part of the cache key."""
 
 
@@ -24,7 +24,7 @@ class CompiledRules:
     wrote them until somebody asks: a hook loads more than a thousand rules and touches a few.
     """
 
-    __slots__ = ("_expressions", "_rows", "_rules", "databases", "digest", "gates")
+    __slots__ = ("_expressions", "_rows", "_rules", "_vendors", "_vendors_of", "databases", "digest", "gates")
 
     def __init__(
         self,
@@ -33,9 +33,12 @@ class CompiledRules:
         expressions: bytes,
         databases: dict[str, bytes],
         digest: str,
+        vendors: bytes,
     ) -> None:
         self._rows = rows
         self._expressions = expressions
+        self._vendors = vendors
+        self._vendors_of: Callable[[str], str] | None = None
         self.gates = gates
         """Width (0: variable) and rules of each gate."""
         self.databases = databases
@@ -64,6 +67,14 @@ class CompiledRules:
         row = self._row(index)
         return (row[_ID_AT], *row[_ALIASES_AT])
 
+    def vendor(self, name: str) -> str:
+        """Return the provider whose keyword stands in a key name, or nothing."""
+        if self._vendors_of is None:
+            from leakguard.engine.names import finder
+
+            self._vendors_of = finder(marshal.loads(self._vendors))  # noqa: S302 - `store` proved who wrote it
+        return self._vendors_of(name)
+
     def anchors(self, scopes: frozenset[str]) -> dict[str, list[int]]:
         """Return anchor -> rules, for the portable prefilter."""
         out: dict[str, list[int]] = {}
@@ -81,11 +92,11 @@ class CompiledRules:
 
     def dump(self) -> tuple[Any, ...]:
         """Return plain data for `marshal`."""
-        return (LAYOUT, self.digest, tuple(self._rows), tuple(self.gates), self._expressions, self.databases)
+        return (LAYOUT, self.digest, tuple(self._rows), tuple(self.gates), self._expressions, self.databases, self._vendors)
 
     def plain(self) -> tuple[Any, ...]:
         """Return plain data for JSON, without Hyperscan sets: it outlives this Python."""
-        return (LAYOUT, [self._row(i) for i in range(len(self))], self.gates, self.expressions())
+        return (LAYOUT, [self._row(i) for i in range(len(self))], self.gates, self.expressions(), marshal.loads(self._vendors))  # noqa: S302
 
 
 _FIELDS = Rule._fields
@@ -99,23 +110,24 @@ def undump(data: tuple[Any, ...]) -> CompiledRules | None:
     """Return the rules of `CompiledRules.dump`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, digest, rows, gates, expressions, databases = data
-    return CompiledRules(rows, gates, expressions, databases, digest)
+    _layout, digest, rows, gates, expressions, databases, vendors = data
+    return CompiledRules(rows, gates, expressions, databases, digest, vendors)
 
 
 def from_plain(data: tuple[Any, ...], digest: str) -> CompiledRules | None:
     """Return the rules of `CompiledRules.plain`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, rows, gates, expressions = data
-    return CompiledRules(tuple(map(marshal.dumps, rows)), gates, marshal.dumps(expressions), {}, digest)
+    _layout, rows, gates, expressions, vendors = data
+    return CompiledRules(tuple(map(marshal.dumps, rows)), gates, marshal.dumps(expressions), {}, digest, marshal.dumps(vendors))
 
 
 def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> CompiledRules:
     """Turn rules into the form that the engine runs; `hyperscan` also builds its sets (10 ms to 100 ms)."""
     rows = []
     gates: dict[tuple[str, int, str], list[int]] = {}
-    for index, rule in enumerate(rules):
+    kept = list(rules)
+    for index, rule in enumerate(kept):
         fields = [getattr(rule, name) for name in _ROW]
         parts = tuple((p.name, p.pattern, p.within, p.required, p.public) for p in rule.parts)
         rows.append(marshal.dumps((*fields, parts)))
@@ -124,10 +136,27 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
             gates.setdefault((expression, width, scope), []).append(index)
     table = tuple((width, tuple(indices)) for (_expression, width, _scope), indices in gates.items())
     expressions = marshal.dumps(tuple((expression, scope) for expression, _width, scope in gates))
-    compiled = CompiledRules(tuple(rows), table, expressions, {}, digest)
+    compiled = CompiledRules(tuple(rows), table, expressions, {}, digest, marshal.dumps(_vendors(kept)))
     if hyperscan:
         add_databases(compiled)
     return compiled
+
+
+_SHORTEST_VENDOR = 4
+"""Characters of a vendor's name that tell it in a key name."""
+
+
+def _vendors(rules: list[Rule]) -> dict[str, str]:
+    """Return vendors' keywords and ids, as words joined, with the provider; common words name nobody."""
+    from leakguard.engine.names import plain
+
+    out: dict[str, str] = {}
+    for rule in rules:
+        if rule.shape in {"keyword", "format"}:
+            for word in (rule.provider, *(rule.anchors if rule.shape == "keyword" else ())):
+                if len(joined := plain(word)) >= _SHORTEST_VENDOR:
+                    out.setdefault(joined, rule.provider)
+    return out
 
 
 def add_databases(compiled: CompiledRules) -> None:

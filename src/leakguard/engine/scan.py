@@ -76,7 +76,7 @@ class Engine:
         data = blob.data
         path = path_in(blob.provenance)
         kind = values.file_kind(path)
-        hits = self._prefilter.hits(data, config=kind != "code")
+        hits = self._prefilter.hits(data, config=kind not in values.CODE)
         if not hits:
             return Scanned([], 0, set())
         matches, slow = self._matcher.confirm(data, hits)
@@ -135,12 +135,16 @@ class Engine:
         """Whether this level and these settings report the rule at all."""
         return rule.id not in self._skip and _LEVEL[rule.level] <= _LEVEL[self._level]
 
+    def vendor(self, rule: Rule, name: str) -> str:
+        """Return whose credential a generic match is, as far as its key name tells (`DATADOG_API_KEY`)."""
+        return self.rules.vendor(name) if name and rule.shape == "generic" else ""
+
     def masked(self, text: bytes) -> bytes:
         """Return a short text (a path, a name) with every span that any rule matches masked, of any score."""
         matches, _slow = self._matcher.confirm(text, self._prefilter.hits(text, config=True))
         out, at = [], 0
         for match in matches:
-            if match.end > at and score(self.rules.rule(match.rule), match, text, "", "config").value >= LEVELS["all"]:
+            if match.end > at and score(self.rules.rule(match.rule), match, text, "", "settings").value >= LEVELS["all"]:
                 out += [text[at : max(at, match.start)], MASK.encode()]
                 at = match.end
         return b"".join((*out, text[at:])) if out else text
@@ -163,7 +167,7 @@ class Engine:
         if known is None:
             if len(self._scores) > _REMEMBERED:
                 self._scores.clear()
-            known = self._scores[key] = score(rule, match, data, name, kind, self._floor)
+            known = self._scores[key] = score(rule, match, data, name, kind, self._floor, vendor=self.vendor(rule, name))
         return match, rule, known, name
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
@@ -176,6 +180,8 @@ class Engine:
                 others.append(_place(blob, *found, part.name, "", sorted([*spans, (*found, value)], key=lambda s: s[:2])))
         if others:
             scored = _raise(scored, "companion", WEIGHTS["companion"], "its other part stands beside it")
+        if vendor := self.vendor(rule, name):
+            rule = rule._replace(provider=vendor)
         place = _place(blob, match.start, match.end, rule.part, name, spans)
         return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored)
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from leakguard.engine.match import RawMatch
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import score
-from leakguard.engine.weights import LEVELS, WEIGHTS
+from leakguard.engine.weights import LEVELS, WEIGHTS, best_kind
 
 LOOK_BACK = 72
 """Bytes before a match that decide: its name, what must not stand to its left."""
@@ -27,7 +27,6 @@ LOOK_AHEAD = 72
 LONGEST = 560
 """A rule that reaches further past its anchor is `long`: its anchors are watched, whether they match or not."""
 _REMEMBERED = 1 << 20
-_KINDS = tuple(term[5:] for term in WEIGHTS if term.startswith("file:"))
 
 
 class Span(NamedTuple):
@@ -46,7 +45,7 @@ class Sieve:
         engine.expect_much()
         self._engine = engine
         self._floor = LEVELS[engine.settings[0]]
-        self._kind = max(_KINDS, key=lambda kind: WEIGHTS["file:" + kind])
+        self._kinds = {True: best_kind("password"), False: best_kind("token")}
         rules = [engine.rules.rule(i) for i in range(len(engine.rules))]
         self._reach = [(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD) for rule in rules]
         short = [rule for rule in rules if rule.after <= LONGEST]
@@ -134,7 +133,16 @@ class Sieve:
         value = self._scores.get(key)
         if value is None:
             seen = RawMatch(match.rule, match.start - begin, match.end - begin, 0, match.groups)
-            value = self._scores[key] = score(rule, seen, whole, name, self._kind, self._floor).value
+            value = self._scores[key] = score(
+                rule,
+                seen,
+                whole,
+                name,
+                self._kinds[rule.kind == "password"],
+                self._floor,
+                vendor=self._engine.vendor(rule, name),
+                alone=True,
+            ).value
         if rule.parts:
             from math import exp, log
 
