@@ -31,7 +31,7 @@ SET: dict[str, float] = {
 
 WEIGHTS: dict[str, float] = {**FITTED, **SET}
 
-LEVELS = {"strict": 0.85, "balanced": 0.45, "all": 0.3}
+LEVELS = {"strict": 0.85, "balanced": 0.45, "all": 0.25}
 """Lowest score that each level reports."""
 
 
