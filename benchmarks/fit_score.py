@@ -52,7 +52,7 @@ AGAINST = {"not-a-secret", "path-or-url", "code", "stock-words", "placeholder", 
     "example",
 }
 """Groups that may only lower a score."""
-AT_MOST = {"refers": -4.0, "placeholder": -1.0, "repeats": -2.5, "counts": -2.5, "code": -1.5} | {
+AT_MOST = {"refers": -4.0, "placeholder": -2.0, "repeats": -2.5, "counts": -2.5, "code": -1.5} | {
     "before:message": -2.0,
     "after:message": -1.5,
     "form:non-ascii": -2.0,
@@ -103,7 +103,8 @@ def matches(engine: Any, root: Path, path: str) -> list[tuple[Any, float, list[s
             text = data[match.start + rule.public : match.end].decode("utf-8", "replace")
             observed = ["generic", "rule:" + rule.id, *(["vendor"] if who == "token" and engine.vendor(rule, name) else [])]
             observed += terms.outside(who, rule, match, data, name, kind, alone=False)
-            observed += [*terms.shape(who, text), *terms.language(who, text, name), *terms.near(match, data)]
+            observed += [*terms.shape(who, text), terms.pairs(who, text), *terms.language(who, text)]
+            observed += [*terms.no_secret(who, text, name), *terms.near(match, data)]
         (line, column), (end_line, end_column) = position(blob, match.start), position(blob, match.end)
         place = {"path": path, "start_line": line, "end_line": end_line, "start_column": column, "end_column": end_column}
         provider = engine.vendor(rule, name) or rule.provider
@@ -219,7 +220,7 @@ def table(model: Model, w: np.ndarray) -> dict[str, float]:
         for t in of:
             out[t] -= best
         out["generic"] += best
-    return {t: round(x, 2) for t, x in sorted(out.items()) if abs(x) >= 0.05}
+    return {t: round(x, 2) for t, x in sorted(out.items()) if abs(x) >= 0.1}
 
 
 HEAD = '''"""Weights of the terms of generic rules, in log-odds; made by `benchmarks/fit_score.py`, don't edit.

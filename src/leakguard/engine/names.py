@@ -74,12 +74,12 @@ def name_terms(name: str) -> tuple[str, ...]:
     """Return the terms of a key name; those that depend on what it promises have no prefix yet."""
     words = [word.lower() for word in WORDS.findall(name)]
     flat = "_".join(words)
-    found = [(int(str(m.lastgroup)[1:]), m.end()) for m in _KIND.finditer(flat)]
+    found = [(int(str(m.lastgroup)[1:]), m.end(), m.start()) for m in _KIND.finditer(flat)]
     style = "style:upper" if name.isupper() else "style:lower" if name.islower() else "style:mixed"
     if not found:
         return ("name:other", style)
-    kind, end = min(found, key=lambda f: (f[0], -f[1]))
-    at = flat.count("_", 0, end - 1)
+    kind, end, start = min(found, key=lambda f: (f[0], -f[1]))
+    first, at = flat.count("_", 0, start), flat.count("_", 0, end - 1)
     out = ["name:" + _KINDS[kind][0], style]
     word = words[at]
     if not _ALONE.match(word):
@@ -89,7 +89,7 @@ def name_terms(name: str) -> tuple[str, ...]:
     tail = [w for w in words[at + 1 :] if not w.isdigit()]
     if tail:
         out.append("after:" + next((k for k in map(_AFTER.get, reversed(tail)) if k), "other"))
-    if head := words[:at]:
+    if head := words[:first]:
         said = {_BEFORE.get(w, "") for w in head}
         out.append("before:" + next((k for k in _RANK if k in said), "other"))
     return tuple(out)

@@ -109,9 +109,16 @@ def _generic(
         add(term)
     if found.total + left[1] < low:
         return
-    for term in t.language(who, text, name):
+    add(t.pairs(who, text))
+    if found.total + left[2] < low:
+        return
+    for term in t.language(who, text):
         add(term)
-    if alone or found.total + left[2] < low:
+    if found.total + left[3] < low:
+        return
+    for term in t.no_secret(who, text, name):
+        add(term)
+    if alone or found.total + left[4] < low:
         return
     for term in t.near(match, data):
         add(term)
@@ -124,7 +131,8 @@ def _keyword(found: _Sum, match: RawMatch, name: str, text: str) -> None:
     if values.name_kind(name) == "no":
         found.add("name:not-a-secret")
     found.add("entropy", max(-2.5, min(0.0, values.randomness(text) * 3 + 0.9)))
-    if (share := max(values.word_share(text), values.language(text))) >= 0.5 or values.identifier(text):
+    words = values.word_share(text)
+    if (share := max(words, values.language(text))) >= 0.5 or (words > 0.3 and values.identifier(text)):
         found.add("words", max(share, 0.8))
     if gap := match.groups.get("far"):
         found.add("far:told" if _NAMED.search(gap) else "far")

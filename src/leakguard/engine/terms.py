@@ -196,14 +196,25 @@ def _length(n: int) -> str:
     return "digest" if n == 64 else "64" if n < 128 else "128"
 
 
-def language(who: str, text: str, name: str) -> list[str]:
-    """Return whether its characters are random or words, and whether it is no secret at all."""
+def pairs(who: str, text: str) -> str:
+    """Return whether its letters follow each other as in words."""
+    share = values.language(text)
+    return f"{who}.pairs:" + ("none" if share <= 0 else "few" if share < 0.3 else "some" if share < 0.6 else "most")
+
+
+def language(who: str, text: str) -> list[str]:
+    """Return whether its characters are random or words."""
     random = values.randomness(text)
-    out = [f"{who}.random:{'high' if random >= -0.2 else 'usual' if random >= -0.4 else 'low' if random >= -0.6 else 'least'}"]
     share = values.word_share(text)
-    out.append(f"{who}.words:" + ("none" if share < 0.2 else "some" if share < 0.5 else "most" if share < 0.9 else "all"))
-    pairs = values.language(text)
-    out.append(f"{who}.pairs:" + ("none" if pairs <= 0 else "few" if pairs < 0.3 else "some" if pairs < 0.6 else "most"))
+    return [
+        f"{who}.random:{'high' if random >= -0.2 else 'usual' if random >= -0.4 else 'low' if random >= -0.6 else 'least'}",
+        f"{who}.words:" + ("none" if share < 0.2 else "some" if share < 0.5 else "most" if share < 0.9 else "all"),
+    ]
+
+
+def no_secret(who: str, text: str, name: str) -> list[str]:
+    """Return why it is no secret at all, however it looks; all of it only lowers a score."""
+    out = []
     if values.reference(text):
         out.append("refers")
     elif values.placeholder(text):
@@ -268,7 +279,9 @@ STAGES = (
         {"form", "length", "odd-sign", "path-or-url", "code", "stock-words", "ends-a-sentence", "starts-with-sign", "brackets"}
         | {"backslash", "one-space", "many-spaces"}
     ),
-    frozenset({"random", "words", "pairs", "placeholder", "refers", "repeats", "counts", "same-as-name", "like-its-name"}),
+    frozenset({"pairs"}),
+    frozenset({"random", "words"}),
+    frozenset({"placeholder", "refers", "repeats", "counts", "same-as-name", "like-its-name"}),
     frozenset({"example", "login", "tail", "again", "siblings"}),
 )
-"""Groups of terms by the stage that tells them: `outside`, `shape`, `language`, `near`."""
+"""Groups of terms by the stage that tells them: `outside`, `shape`, `pairs`, `language`, `no_secret`, `near`."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from math import log2
+from operator import add
 from typing import Any, NamedTuple
 
 _Test = Callable[..., Any]
@@ -219,18 +220,22 @@ def _split(low: str, words: frozenset[str]) -> int:
     return next((len(low) for i in range(4, len(low) - 3) if low[:i] in words and low[i:] in words), 0)
 
 
+@cache
+def _points() -> dict[str, int]:
+    """Return how common each pair of letters is."""
+    pairs, _words = _tables()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return {a + b: int(pairs[26 * i + j]) for i, a in enumerate(letters) for j, b in enumerate(letters)}
+
+
 def language(text: str) -> float:
     """Return 0 (letters follow each other at random) to 1 (as in words); below 0 where letters are too few to tell."""
-    pairs, _words = _tables()
     low = text[:_CLIP].lower()
-    points = n = 0
-    for a, b in zip(low, low[1:], strict=False):
-        if "a" <= a <= "z" and "a" <= b <= "z":
-            points += int(pairs[26 * ord(a) + ord(b) - 2619])
-            n += 1
+    points = [p for p in map(_points().get, map(add, low, low[1:])) if p is not None]
+    n = len(points)
     if n < 5 or n < len(low) * 0.4:
         return -1.0
-    return max(0.0, min(1.0, (points / n - 3.8) / 1.2))
+    return max(0.0, min(1.0, (sum(points) / n - 3.8) / 1.2))
 
 
 _PATH = late(
@@ -347,6 +352,7 @@ _FILE_KINDS = {
     "text": "md rst txt adoc html htm tex org wiki textile csv tsv log ipynb",
     "generated": "lock sum map min svg po pot snap",
 }
+KINDS = tuple(_FILE_KINDS)
 _KIND_OF = {ext: kind for kind, exts in _FILE_KINDS.items() for ext in exts.split()}
 CODE = frozenset({"script", "web", "typed"})
 """Kinds of files in which a value without quotes is a variable."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from leakguard.engine.fitted import FITTED
 from leakguard.engine.terms import STAGES
+from leakguard.engine.values import KINDS
 
 SET: dict[str, float] = {
     # offline checks settle the matter
@@ -31,7 +32,7 @@ SET: dict[str, float] = {
 
 WEIGHTS: dict[str, float] = {**FITTED, **SET}
 
-LEVELS = {"strict": 0.85, "balanced": 0.45, "all": 0.25}
+LEVELS = {"strict": 0.85, "balanced": 0.5, "all": 0.25}
 """Lowest score that each level reports."""
 
 
@@ -56,5 +57,4 @@ MOST_LEFT = {who: _most(who) for who in ("password", "token")}
 
 def best_kind(who: str) -> str:
     """Return the kind of file that scores highest."""
-    kinds = {term.partition(":")[2]: w for term, w in FITTED.items() if term.startswith(who + ".file:")}
-    return max(kinds, key=lambda kind: kinds[kind]) if kinds else "none"
+    return max((*KINDS, "other"), key=lambda kind: FITTED.get(f"{who}.file:{kind}", 0.0))

@@ -101,7 +101,13 @@ _FAR = r"(?P<far>[\s\S]{0,48}?)(?<![@#])(?<!sha(?:1|256|512)[:-])(?<!commit/)"
 """Or anything, close by; `score` takes that for less. Not what pins a version."""
 _FRAGMENTS = {
     "{rest}": r"[0-9A-Za-z_.\-]{0,40}",
-    "{assign}": _CLOSES + _TYPED + r"[ \t]{0,16}(?:" + _SIGN + "|" + _VALUE_KEY + r")\s{0,32}(?:[0-9A-Za-z_.\[\]]{1,32}[({][ \t]{0,2})?",
+    "{assign}": _CLOSES
+    + _TYPED
+    + r"[ \t]{0,16}(?:"
+    + _SIGN
+    + "|"
+    + _VALUE_KEY
+    + r")\s{0,32}(?:[0-9A-Za-z_.\[\]]{1,32}[({][ \t]{0,2})?",
     "{set}": r"[\"'`\])]{0,2}[ \t]{0,16}(?:[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]{0,16}",
     "{inside}": r"(?:[ \t][^<>\r\n]{0,80})?>\s{0,60}",
     # the same for gates, never narrower: Hyperscan is quicker without bounds
