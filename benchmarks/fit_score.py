@@ -52,7 +52,7 @@ AGAINST = {"not-a-secret", "path-or-url", "code", "stock-words", "placeholder", 
     "example",
 }
 """Groups that may only lower a score."""
-AT_MOST = {"refers": -4.0, "placeholder": -2.0, "repeats": -2.5, "counts": -2.5, "code": -1.5} | {
+AT_MOST = {"refers": -4.0, "placeholder": -2.0, "repeats": -2.5, "counts": -2.5, "code": -1.5, "stock-words": -3.0} | {
     "before:message": -2.0,
     "after:message": -1.5,
     "form:non-ascii": -2.0,

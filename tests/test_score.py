@@ -30,7 +30,7 @@ LINES = (
     "DB_PASSWORD={}",
     "  client_secret: {}",
     "'token' => '{}',",
-    "define('AUTH_SALT', '{}');",
+    "define('AUTH_TOKEN', '{}');",
     "<password>{}</password>",
     "get('/v1?page=2&access_token={}')",
     "ALTER ROLE shop PASSWORD '{}';",

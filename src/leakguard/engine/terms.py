@@ -264,7 +264,10 @@ def near(match: RawMatch, data: bytes) -> list[str]:
         out.append("example")
     out.append("login:near" if _LOGIN((before[-NEAR:] + b" " + after[:120]).lower()) else "login:none")
     tail = after[len(match.groups.get("q", b"")) :][:12].lstrip(b" \t")[:1]
-    out.append("tail:" + (_TAILS.get(tail) or ("word" if tail.isalnum() else "other")))
+    if tail == b")" and (b"(" in between or b"," in between):
+        out.append("tail:call-ends")
+    else:
+        out.append("tail:" + (_TAILS.get(tail) or ("word" if tail.isalnum() else "other")))
     value = data[match.start : end]
     if end - match.start >= 6 and (value in before or value in after):
         out.append("again")
