@@ -13,7 +13,7 @@ from typing import Any
 from leakguard.engine import vendors
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 7
+LAYOUT = 8
 """Number of this form; part of the cache key."""
 
 
@@ -146,6 +146,10 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
     if hyperscan:
         add_databases(compiled)
     return compiled
+
+
+_SHORTEST_VENDOR = 4
+"""Characters of a vendor's name that tell it in a key name."""
 
 
 def add_databases(compiled: CompiledRules) -> None:

@@ -90,7 +90,7 @@ class Engine:
         data = blob.data
         path = path_in(blob.provenance)
         kind = values.file_kind(path)
-        hits = self._prefilter.hits(data, config=kind != "code", windows=blob.focus)
+        hits = self._prefilter.hits(data, config=kind not in values.CODE, windows=blob.focus)
         if not hits:
             return Scanned([], 0, set())
         matches, slow = self._matcher.confirm(data, hits)
@@ -154,7 +154,7 @@ class Engine:
         matches, _slow = self._matcher.confirm(text, self._prefilter.hits(text, config=True))
         out, at = [], 0
         for match in matches:
-            if match.end > at and score(self.rules.rule(match.rule), match, text, "", "config").value >= LEVELS["all"]:
+            if match.end > at and score(self.rules.rule(match.rule), match, text, "", "settings").value >= LEVELS["all"]:
                 out += [text[at : max(at, match.start)], MASK.encode()]
                 at = match.end
         return b"".join((*out, text[at:])) if out else text
@@ -178,7 +178,7 @@ class Engine:
             if len(self._scores) > _REMEMBERED:
                 self._scores.clear()
             known = self._scores[key] = score(
-                rule, match, data, name, kind, self._floor, lambda: self.speaks_of(data, match, rule, name)
+                rule, match, data, name, kind, self._floor, vendor=lambda: self.speaks_of(data, match, rule, name)
             )
         return match, rule, known, name
 

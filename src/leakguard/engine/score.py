@@ -6,181 +6,164 @@ is a test or an example is no term: that lowers severity, not the score.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import exp, log
 
+from leakguard.engine import terms as t
 from leakguard.engine import values
 from leakguard.engine.checks import CHECKS
 from leakguard.engine.match import RawMatch
-from leakguard.engine.weights import WEIGHTS
+from leakguard.engine.says import says
+from leakguard.engine.weights import MOST_LEFT, WEIGHTS
 from leakguard.model.finding import Reason, Score
 from leakguard.model.rule import Rule
 
 CONTEXT = 512
 """Bytes round a match that terms may read."""
-
-_PRIOR_WORDS = {
-    "format": "has the form of this token",
-    "keyword": "stands beside its vendor's name",
-    "pattern": "matches the rule's pattern",
-    "generic": "is assigned to a telling name",
-}
+_TELLING_NAME = 6
+"""Letters of a vendor's name that do not stand in a random value by chance."""
+_VENDOR = max(0.0, WEIGHTS["vendor"])
+_NAMED = re.compile(rb"token|key|secret|passw|auth|bearer|credential", re.IGNORECASE)
 
 
 def score(
-    rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, floor: float = 0.0, vendor: Callable[[], str] | None = None
+    rule: Rule,
+    match: RawMatch,
+    data: bytes,
+    name: str,
+    file_kind: str,
+    floor: float = 0.0,
+    *,
+    vendor: Callable[[], str] | None = None,
+    alone: bool = False,
 ) -> Score:
     """Score one match; `name` is the key it is assigned to, `file_kind` as `values.file_kind` tells.
 
-    Terms come cheapest first. A match that no remaining term can lift to `floor` is given up with the sum so far: most
-    of what generic rules match in code is told from its name and first characters.
+    `vendor` finds whom a generic value's name speaks of; it is asked where the answer can matter.
+
+    A match that no remaining term can lift to `floor` is given up with the sum so far, and what stays below it gets no
+    reasons: most of what generic rules match in code is told from its name and first characters. `alone`: `data` holds the
+    match and no more, and the score is the most that it can have, whatever stands round it.
     """
-    value = data[match.start : match.end]
-    terms = _Terms(rule)
+    found = _Sum(rule)
     if rule.check:
-        verdict = CHECKS[rule.check](value, match.groups)
-        if verdict:
-            terms.add("check:ok", f"passes the offline check {rule.check}")
-        elif verdict is False:
-            terms.add("check:impossible", f"fails the offline check {rule.check}: no such token was issued")
-    text = value[rule.public :].decode("utf-8", "replace")
-    low = -99.0 if floor <= 0 else log(floor / (1 - floor)) - MOST_LEFT
+        verdict = CHECKS[rule.check](data[match.start : match.end], match.groups)
+        if verdict is not None:
+            found.add("check:ok" if verdict else "check:impossible")
+    text = data[match.start + rule.public : match.end].decode("utf-8", "replace")
     if rule.shape == "generic":
-        _outside(terms, rule, match, data, name, file_kind)
-        if terms.total >= low:
-            _form(terms, text)
-        if terms.total >= low:
-            _language(terms, text, name, password=rule.kind == "password")
-    elif rule.shape == "keyword" and values.name_kind(name) == "no":
-        terms.add("name:not-a-secret", "its name says that it is something else")
-    if rule.kind != "private_key" and terms.total >= low:
-        _no_secret(terms, text)
-        if match.groups.get("loose"):
-            terms.add("loose", "begins as this token does, in another length or alphabet")
-            _language(terms, text, name, password=False)
+        low = -99.0 if floor <= 0 else log(floor / (1 - floor))
+        _generic(found, rule, match, data, name, file_kind, vendor, text, low, alone)
+    else:
         if rule.shape == "keyword":
-            terms.add("entropy", "how random its characters are", max(-2.5, min(0.0, values.randomness(text) * 3)))
-            vendor_name = values.letters_only(rule.provider)
-            if len(vendor_name) >= _TELLING_NAME and vendor_name in values.letters_only(text):
-                terms.add("same-as-name", "repeats its vendor's name")
-            elif (share := values.word_share(text)) > 0.5:
-                terms.add("words", "reads as words", share)
-            if far := match.groups.get("far"):
-                if values.TOLD(far):
-                    terms.add("far:told", "stands near its vendor's name and is called a key, token or secret")
-                else:
-                    terms.add("far", "stands near its vendor's name, not assigned to it")
-    # last: where it can't lift the sum it costs more than it tells
-    near = terms.total >= low + MOST_LEFT - WEIGHTS["name:vendor"]
-    if vendor and near and rule.shape == "generic" and rule.kind != "password" and values.token(text) and vendor():
-        terms.add("name:vendor", "its name speaks of a vendor whose credentials are known")
-    return Score(1 / (1 + exp(-max(-30.0, min(30.0, terms.total)))), tuple(terms.reasons))
+            _keyword(found, rule, match, name, text)
+        elif match.groups.get("loose"):
+            found.add("loose")
+            _random(found, text)
+        if rule.kind != "private_key":
+            _no_secret(found, text, hashed=rule.kind == "password_hash")
+    value = 1 / (1 + exp(-max(-30.0, min(30.0, found.total))))
+    return Score(value, found.reasons(rule) if value >= floor else ())
 
 
-_TELLING_NAME = 6
-"""Letters of a vendor's name that do not stand in a random value by chance."""
-MOST_LEFT = 4.5
-"""More than the terms after the first stage can add; see the positive ones in `weights`."""
-
-
-class _Terms:
+class _Sum:
     """The sum and what made it."""
 
-    __slots__ = ("reasons", "total")
+    __slots__ = ("terms", "total")
 
     def __init__(self, rule: Rule) -> None:
         self.total = rule.prior
-        self.reasons = [Reason("prior:" + rule.shape, rule.prior, _PRIOR_WORDS[rule.shape])]
+        self.terms: list[tuple[str, float]] = []
 
-    def add(self, term: str, detail: str, amount: float = 1.0) -> None:
-        weight = WEIGHTS[term] * amount
-        if weight:
+    def add(self, term: str, amount: float = 1.0) -> None:
+        if weight := WEIGHTS.get(term, 0.0) * amount:
             self.total += weight
-            self.reasons.append(Reason(term, round(weight, 3), detail))
+            self.terms.append((term, weight))
+
+    def reasons(self, rule: Rule) -> tuple[Reason, ...]:
+        first = Reason("prior:" + rule.shape, rule.prior, says("prior:" + rule.shape))
+        return (first, *(Reason(term, round(weight, 3), says(term)) for term, weight in self.terms))
 
 
-def _outside(terms: _Terms, rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str) -> None:
-    """What the name, the quotes, the file and the line say."""
-    password = rule.kind == "password"
-    kind = values.name_kind(name)
-    if kind == "no":
-        terms.add("name:not-a-secret", "its name says that it is something else")
-    elif password:
-        terms.add("name:password", "its name says password")
-    elif kind == "strong":
-        terms.add("name:secret", "its name says secret")
-    else:
-        terms.add("name:weak", "its name is vague")
-    quoted = bool(match.groups.get("q"))
+def _generic(
+    found: _Sum,
+    rule: Rule,
+    match: RawMatch,
+    data: bytes,
+    name: str,
+    file_kind: str,
+    vendor: Callable[[], str] | None,
+    text: str,
+    low: float,
+    alone: bool,
+) -> None:
+    who = "password" if rule.kind == "password" else "token"
+    left = MOST_LEFT[who]
+    add = found.add
+    add("generic")
+    add("rule:" + rule.id)
+    for term in t.outside(who, rule, match, data, name, file_kind, alone=alone):
+        add(term)
     if name.startswith("$"):
         between = data[match.whole_start : match.start]
         # `$PWD:/src` and `test "$pass" = link` read; `$password = 'x'` sets
-        if (not quoted and b"=" not in between) or values.COMPARED(between):
-            terms.add("reference", "reads a variable, sets none")
-    if (
-        quoted
-        and values.LISTED(data[match.whole_start : match.start])
-        and not values.CALLED(data, max(0, match.whole_start - 80), match.whole_start)
-    ):
-        terms.add("listed", "stands in a list of strings, not behind its name")
-    terms.add("quoted" if quoted else "bare", "stands in quotes" if quoted else "stands without quotes")
-    terms.add("file:" + file_kind, f"in a {file_kind} file")
-    length = match.end - match.start
-    if length < (6 if password else 12):
-        terms.add("short", "is short")
-    elif length > 120:
-        terms.add("long", "is very long")
-    line = data[max(0, match.whole_start - 160) : match.start] + b" " + data[match.end : match.end + 80]
+        if (not match.groups.get("q") and b"=" not in between) or values.COMPARED(between):
+            add("reads-a-variable")
+    if found.total + left[0] + _VENDOR < low:
+        return
+    if vendor is not None and who == "token" and vendor():
+        add("vendor")
+    if found.total + left[0] < low:
+        return
+    for term in t.shape(who, text):
+        add(term)
+    if found.total + left[1] < low:
+        return
+    add(t.pairs(who, text))
+    if found.total + left[2] < low:
+        return
+    for term in t.language(who, text):
+        add(term)
+    if found.total + left[3] < low:
+        return
+    for term in t.no_secret(who, text, name):
+        add(term)
+    if alone or found.total + left[4] < low:
+        return
+    for term in t.near(match, data):
+        add(term)
     ours = name == "salt" or data.find(b'"foreign:', max(0, match.start - 40), match.start) >= 0
     if ours and values.OWN_LINE(data, max(0, match.whole_start - CONTEXT), match.start):
-        terms.add("own-baseline", "is public: a salt or a peer's hash in a line of our own baseline")
-    if values.EXAMPLE(line.lower()):
-        terms.add("line:example", "the line speaks of an example")
+        add("own-baseline")
 
 
-def _form(terms: _Terms, text: str) -> None:
-    """What its form says it is instead."""
-    if values.path_or_url(text):
-        terms.add("path-or-url", "is a path, URL, e-mail address or version")
-    if " " in text:
-        terms.add("spaces", "holds spaces")
-    if values.code(text):
-        terms.add("code", "is an expression, not a value")
-    elif values.identifier(text):
-        terms.add("identifier", "is letters joined as in a name")
-    if values.is_uuid(text):
-        terms.add("uuid", "is a UUID, which is more often an id than a secret")
-    elif len(text) >= 16 and values.is_hex(text):
-        terms.add("hex", "is hex of a usual length")
+def _keyword(found: _Sum, rule: Rule, match: RawMatch, name: str, text: str) -> None:
+    if values.name_kind(name) == "no":
+        found.add("name:not-a-secret")
+    _random(found, text)
+    vendor = values.letters_only(rule.provider)
+    if len(vendor) >= _TELLING_NAME and vendor in values.letters_only(text):
+        found.add("repeats-vendor")
+    if gap := match.groups.get("far"):
+        found.add("far:told" if values.TOLD(gap) else "far:near" if _NAMED.search(gap) else "far")
 
 
-def _language(terms: _Terms, text: str, name: str, *, password: bool) -> None:
-    """Whether its characters are random, words, or a password that a person made of words."""
-    letters = values.shape(text)
-    terms.add("entropy", "how random its characters are", max(-2.0, min(1.0, values.randomness(text) * 2 + 0.5)))
-    if letters.digits and letters.lower and letters.upper:
-        terms.add("mixed", "mixes cases and digits")
-    elif letters.digits == len(text):
-        terms.add("digits-only", "is a number")
-    share = values.word_share(text)
-    if share > 0.5 and not (password and (letters.digits or letters.symbols)):
-        terms.add("words", "reads as words", share)
-    if not password and (language := values.language(text)) > 0:
-        terms.add("pairs", "its letters follow each other as in words", language)
-    if password and letters.kinds >= 3 and 8 <= len(text) <= 24 and " " not in text:
-        terms.add("human", "looks like a password that a person chose")
-    plain, plain_name = values.letters_only(text), values.letters_only(name)
-    if plain and plain_name and (plain == plain_name or plain in plain_name or (len(plain_name) > 5 and plain_name in plain)):
-        terms.add("same-as-name", "repeats its own name")
+def _random(found: _Sum, text: str) -> None:
+    """A vendor's value is random: what is less so, or reads as words, is another thing near the vendor's name."""
+    found.add("entropy", max(-2.5, min(0.0, values.randomness(text) * 3 + 0.9)))
+    words = values.word_share(text)
+    if (share := max(words, values.language(text))) >= 0.5 or (words > 0.3 and values.identifier(text)):
+        found.add("words", max(share, 0.8))
 
 
-def _no_secret(terms: _Terms, text: str) -> None:
+def _no_secret(found: _Sum, text: str, *, hashed: bool) -> None:
     """Forms that nobody uses as a secret."""
-    if found := values.placeholder(text):
-        terms.add("placeholder", found)
-    elif values.reference(text):
-        terms.add("reference", "refers to a variable or template")
+    if not hashed and values.reference(text):
+        found.add("reference")
+    elif values.placeholder(text):
+        found.add("placeholder")
     if values.repeated(text):
-        terms.add("repeated", "repeats few characters")
+        found.add("repeated")
     if values.sequence(text):
-        terms.add("sequence", "counts up or follows the keyboard")
+        found.add("sequence")

@@ -18,7 +18,9 @@ from leakguard.engine.match import RawMatch
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import score
 from leakguard.engine.seen import Seen
-from leakguard.engine.weights import LEVELS, WEIGHTS
+from leakguard.engine.values import CODE
+from leakguard.engine.weights import LEVELS, WEIGHTS, best_kind
+from leakguard.model.rule import Rule
 
 LOOK_BACK = 80
 """Bytes before a match that decide: its name, the call it stands in, what must not stand to its left."""
@@ -26,8 +28,8 @@ LOOK_AHEAD = 72
 """Bytes after the longest match that a look-ahead may see."""
 LONGEST = 560
 """A rule that reaches further past its anchor is `long`: its anchors are watched, whether they match or not."""
+ANYWHERE, IN_CODE = 1, 2
 _REMEMBERED = 1 << 20
-_KINDS = tuple(term[5:] for term in WEIGHTS if term.startswith("file:"))
 
 
 class Span(NamedTuple):
@@ -35,8 +37,9 @@ class Span(NamedTuple):
 
     start: int
     end: int
-    held: bool
-    """They may hold a candidate; else they begin what could become one (a key's first line)."""
+    held: int
+    """In which files they may hold a candidate: `ANYWHERE`, of it perhaps also `IN_CODE`; 0: they begin what could become
+    one (a key's first line)."""
 
 
 class Sieve:
@@ -46,7 +49,8 @@ class Sieve:
         engine.expect_much()
         self._engine = engine
         self._floor = LEVELS[engine.settings[0]]
-        self._kind = max(_KINDS, key=lambda kind: WEIGHTS["file:" + kind])
+        self._kinds = {True: best_kind("password"), False: best_kind("token")}
+        self._code = {True: best_kind("password", CODE), False: best_kind("token", CODE)}
         rules = [engine.rules.rule(i) for i in range(len(engine.rules))]
         self._reach = [(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD) for rule in rules]
         short = [rule for rule in rules if rule.after <= LONGEST]
@@ -59,8 +63,8 @@ class Sieve:
         self._seen = Seen(
             back=max(rule.before for rule in short) + LOOK_BACK, ahead=self.before, before=LOOK_BACK, after=self.after
         )
-        self._known: dict[int, bool] = {}
-        self._scores: dict[tuple[int, str, int, int, bytes], float] = {}
+        self._known: dict[int, int] = {}
+        self._scores: dict[tuple[int, str, str, int, bytes], int] = {}
 
     def spans(self, data: bytes, windows: Sequence[int] | None = None) -> list[Span]:
         """Return what the content may hold; with `windows` (start and end in turn), what is anchored in them."""
@@ -97,34 +101,43 @@ class Sieve:
         for hit, key in unknown.items():
             index, at = hit
             back, ahead = self._reach[index]
-            held = any(map(self._may_count, *self._matches(data, hit)))
+            held = 0
+            for match in self._matches(data, hit):
+                held |= self._may_count(data, match)
             self._known[key] = held
             if held or ahead > LONGEST + LOOK_AHEAD:
                 out.append(Span(max(0, at - back), min(len(data), at + ahead), held))
 
-    def _matches(self, data: bytes, hit: tuple[int, int]) -> tuple[list[bytes], list[RawMatch]]:
+    def _matches(self, data: bytes, hit: tuple[int, int]) -> list[RawMatch]:
         matches, slow = self._engine.confirm(data, (hit,))
         if slow:
             # given up here: the plain way has to say so
             matches = [*matches, RawMatch(hit[0], hit[1], hit[1], hit[1], {})]
-        return [data] * len(matches), matches
+        return matches
 
-    def _may_count(self, data: bytes, match: RawMatch) -> bool:
+    def _may_count(self, data: bytes, match: RawMatch) -> int:
+        """Return in which files a match may count: `ANYWHERE`, of it perhaps also `IN_CODE`; 0: in none."""
         rule = self._engine.rules.rule(match.rule)
         if match.end == match.start:
-            return True
+            return ANYWHERE | IN_CODE
         if not self._engine.asks(rule):
-            return False
+            return 0
         name = key_name(data, match) if match.whole_start < match.start else ""
-        begin = max(0, match.whole_start - LOOK_BACK)
-        whole = data[begin : match.end]
-        key = (match.rule, name, match.whole_start - begin, match.start - begin, whole)
+        vendor = self._engine.speaks_of(data, match, rule, name)
+        whole = data[match.whole_start : match.end]
+        key = (match.rule, name, vendor, match.start - match.whole_start, whole)
         value = self._scores.get(key)
         if value is None:
-            seen = RawMatch(match.rule, match.start - begin, match.end - begin, match.whole_start - begin, match.groups)
-            value = self._scores[key] = score(
-                rule, seen, whole, name, self._kind, self._floor, lambda: self._engine.speaks_of(whole, seen, rule, name)
-            ).value
+            seen = RawMatch(match.rule, match.start - match.whole_start, len(whole), 0, match.groups)
+            found = ANYWHERE * self._counts(rule, seen, whole, name, vendor, self._kinds)
+            if found and rule.scope != "config":
+                found |= IN_CODE * self._counts(rule, seen, whole, name, vendor, self._code)
+            value = self._scores[key] = found
+        return value
+
+    def _counts(self, rule: Rule, match: RawMatch, whole: bytes, name: str, vendor: str, kinds: dict[bool, str]) -> bool:
+        kind = kinds[rule.kind == "password"]
+        value = score(rule, match, whole, name, kind, self._floor, vendor=lambda: vendor, alone=True).value
         if rule.parts:
             from math import exp, log
 

@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from math import log2
+from operator import add
 from typing import Any, NamedTuple
 
 _Test = Callable[..., Any]
 
 
-def _late(method: str, pattern: Any, flags: int = 0) -> _Test:
+def late(method: str, pattern: Any, flags: int = 0) -> _Test:
     """Return a pattern's method, compiled at its first call: a scan that finds nothing compiles nothing."""
     bound: _Test | None = None
 
@@ -77,9 +78,9 @@ def randomness(text: str) -> float:
     return entropy(text) - expected_entropy(text)
 
 
-_HEX = _late("match", r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
-_HEX_GROUPS = _late("match", r"(?=[^0-9]*[0-9])(?:0x)?(?:[0-9a-f]+(?:[-.:][0-9a-f]+)*|[0-9A-F]+(?:[-.:][0-9A-F]+)*)\Z")
-_UUID = _late("match", r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
+_HEX = late("match", r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
+_HEX_GROUPS = late("match", r"(?=[^0-9]*[0-9])(?:0x)?(?:[0-9a-f]+(?:[-.:][0-9a-f]+)*|[0-9A-F]+(?:[-.:][0-9A-F]+)*)\Z")
+_UUID = late("match", r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 
 def is_hex(text: str) -> bool:
@@ -92,7 +93,7 @@ def is_uuid(text: str) -> bool:
     return bool(_UUID(text))
 
 
-_PLACEHOLDER_WORDS = _late(
+_PLACEHOLDER_WORDS = late(
     "search",
     r"example|sample|dummy|placeholder|change[_\- ]?(?:me|it|this)|replace|insert|fake|mock|redacted|removed|censored|masked|"
     r"your[_\-. ]?\w|my[_\-. ]?(?:secret|password|token|key|pass)|(?:^|[_\-. ])(?:some|any|the|a|an|foo|bar|baz|todo|tbd|xxx+|none|null|undefined|nil|test(?:ing)?)(?:$|[_\-. ])|"
@@ -100,8 +101,8 @@ _PLACEHOLDER_WORDS = _late(
     r"IkpvaG4gRG9l|x{4,}|\*{3,}|\.{3,}|#{3,}|_{4,}|-{5,}|0{8,}|1{6,}|9{6,}",
     re.IGNORECASE,
 )
-_ANGLE = _late("search", r"<[^<>]{1,80}>|\[[A-Za-z_ ]{2,40}\]|\{[A-Za-z_ ]{2,40}\}")
-_MASKED = _late("match", r"[*•xX.#?]{5,}\Z")
+_ANGLE = late("search", r"<[^<>]{1,80}>|\[[A-Za-z_ ]{2,40}\]|\{[A-Za-z_ ]{2,40}\}")
+_MASKED = late("match", r"[*•xX.#?]{5,}\Z")
 
 
 def placeholder(text: str) -> str:
@@ -112,17 +113,23 @@ def placeholder(text: str) -> str:
     if _ANGLE(head):
         return "is a form to fill in"
     if found := _PLACEHOLDER_WORDS(head):
-        # in a long random run a short word stands by chance
-        if len(head) >= 32 and found.end() - found.start() <= 5 and word_share(head) < 0.4:
+        # in a long random run a short word stands by chance, or tells one kind of key from another (`_test_`)
+        rest = head[: found.start()] + head[found.end() :]
+        if (
+            len(rest) >= 16
+            and found[0][:1].isalpha() | (not found[0].isalnum())
+            and word_share(rest) < 0.4
+            and language(rest) < 0.3
+        ):
             return ""
         return "holds a placeholder word"
     return ""
 
 
-_REFERENCE = _late(
+_REFERENCE = late(
     "search",
-    r"\$\{|\$\(|\{\{|\}\}|<%|%\(|\$[A-Za-z_][A-Za-z0-9_]*\Z|%[A-Za-z_]+%\Z|%[sdv]|\{[A-Za-z0-9_.]*(?:\([^{}]*\))?\}|#\{|@[A-Za-z]+@|"
-    r"process\.env|os\.environ|getenv|ENV\[|secrets\.|vault:|arn:aws|ssm:|op://|\$[A-Z_]{3,}|!vault|!Ref|!Sub|env\.|env\(|"
+    r"\$\{|\$\(|\{\{|\}\}|<%|%\(|(?<![^\s:/=@,;])\$[A-Za-z_][A-Za-z0-9_]*\Z|%[A-Za-z_]+%\Z|%[sdv]|\{[A-Za-z0-9_.]*(?:\([^{}]*\))?\}|#\{|@[A-Za-z]+@|"
+    r"process\.env|os\.environ|getenv|ENV\[|secrets\.|vault:|arn:aws|ssm:|op://|(?<![^\s:/=@,;])\$[A-Z_]{3,}|!vault|!Ref|!Sub|env\.|env\(|"
     r"ENC\[|ENC\(|\{cipher\}|\{bcrypt\}|\$2[aby]\$|\$argon2|\$pbkdf2|pbkdf2_|sha256[:$]|sha512[:$]|\{SSHA\}|\$6\$|\$5\$|\$1\$",
 )
 
@@ -178,12 +185,17 @@ def _tables() -> tuple[str, frozenset[str]]:
     return PAIRS, frozenset(WORDS.split())
 
 
-_LETTER_RUNS = _late("findall", r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_LETTER_RUNS = late("findall", r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def letters_only(text: str) -> str:
     """Return its letters in lower case."""
     return "".join(filter(str.isalpha, text.lower()))
+
+
+def is_word(text: str) -> bool:
+    """Whether it is one of the common words."""
+    return text in _tables()[1]
 
 
 def word_share(text: str) -> float:
@@ -208,21 +220,25 @@ def _split(low: str, words: frozenset[str]) -> int:
     return next((len(low) for i in range(4, len(low) - 3) if low[:i] in words and low[i:] in words), 0)
 
 
-def language(text: str) -> float:
-    """Return 0 (letters follow each other at random) to 1 (as in words); 0 for short or mostly non-letter text."""
+@cache
+def _points() -> dict[str, int]:
+    """Return how common each pair of letters is."""
     pairs, _words = _tables()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return {a + b: int(pairs[26 * i + j]) for i, a in enumerate(letters) for j, b in enumerate(letters)}
+
+
+def language(text: str) -> float:
+    """Return 0 (letters follow each other at random) to 1 (as in words); below 0 where letters are too few to tell."""
     low = text[:_CLIP].lower()
-    points = n = 0
-    for a, b in zip(low, low[1:], strict=False):
-        if "a" <= a <= "z" and "a" <= b <= "z":
-            points += int(pairs[26 * ord(a) + ord(b) - 2619])
-            n += 1
+    points = [p for p in map(_points().get, map(add, low, low[1:])) if p is not None]
+    n = len(points)
     if n < 5 or n < len(low) * 0.4:
-        return 0.0
-    return max(0.0, min(1.0, (points / n - 3.8) / 1.2))
+        return -1.0
+    return max(0.0, min(1.0, (sum(points) / n - 3.8) / 1.2))
 
 
-_PATH = _late(
+_PATH = late(
     "match",
     r"(?:[A-Za-z]:)?[\\/][\w.\-]+[\\/]|\.{1,2}/|~/|https?://|file:|[\w.+\-]+@[\w\-]+\.[a-z]{2,6}\Z|v?\d+\.\d+(?:\.\d+)?(?:[\-+.]\w+)?\Z|"
     r"[\w\-]+\.(?:json|ya?ml|xml|txt|pem|key|crt|cer|p12|pfx|jks|py|js|ts|go|java|rb|php|html?|css|png|svg|conf|cfg|ini|properties|log|sh|md)\Z|"
@@ -235,7 +251,7 @@ def path_or_url(text: str) -> bool:
     return bool(_PATH(text[:_CLIP]))
 
 
-_CODE = _late(
+_CODE = late(
     "match",
     r"[\w.\]]{1,80}\(|\)\Z|.{0,80}(?:::|->|=>|&&|\|\|)|[;{}]\Z|\w{1,40}\[[\w'\"]{0,40}\]|"
     r"(?:self|this|new|await|return|function|const|config|request|req|args|opts|options|params|props|data|ctx|settings|env)\b[.\[ ]|"
@@ -243,8 +259,8 @@ _CODE = _late(
     r"password|passwd|secret|token|key|private|public|default|auto|enabled|disabled|hidden|basic|bearer|admin|root|user|username|"
     r"utf-?8|utf-?16|ascii|latin-?1|hex|base64|allow|deny|accept|reject|grant|pass|fail|ok)\Z|[\w.]{1,80}\[\Z",
 )
-_NAME = _late("match", r"[A-Za-z_$@][A-Za-z_.$\-]*\Z")
-_JOINED = _late("search", r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]")
+_NAME = late("match", r"[A-Za-z_$@][A-Za-z_.$\-]*\Z")
+_JOINED = late("search", r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]")
 
 
 def code(text: str) -> bool:
@@ -273,7 +289,7 @@ def name_kind(name: str) -> str:
     return "strong" if _STRONG_NAME(name) else "weak"
 
 
-_STRONG_NAME = _late(
+_STRONG_NAME = late(
     "search",
     r"secret|private_?key|api_?key|access_?key|auth_?key|encryption_?key|signing_?key|account_?key|master_?key|service_?key|client_?key|license_?key|"
     r"(?:auth|access|api|bearer|refresh|session|bot|oauth|jwt|id|personal|deploy|csrf|user|admin)_?token|passphrase|credential|salt|pepper|nonce|hmac",
@@ -281,7 +297,7 @@ _STRONG_NAME = _late(
 )
 """Names that promise a secret."""
 
-_NOT_A_SECRET = _late(
+_NOT_A_SECRET = late(
     "search",
     r"pass(?:es|ed|ing|ive|ion|ages?)\b|(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
     r"ttl|timeout|count|index|column|class|mode|version|regex|pattern|provider|manager|handler|arn|hint|error|message|msg|title|text|help|description|desc|"
@@ -303,16 +319,13 @@ _NOT_A_SECRET = _late(
 )
 """Names that hold a secret's word and are something else."""
 
-OWN_LINE = _late(
+OWN_LINE = late(
     "search",
     rb'\{"v": 1, "rule": "[a-z0-9\-]{1,80}", "path": "[^"\r\n]{0,400}", (?:"name": "[0-9A-Za-z_.\-]{0,160}", )?"salt": "\Z|"foreign": "foreign:[a-z\-]{1,20}:\Z',
 )
 """What stands before the salt of a baseline line: that is public by design."""
 
-token = _late("match", r"[0-9A-Za-z_\-.+/=~:|]{12,}\Z")
-"""Whether it is made of what vendors make tokens of."""
-
-TOLD = _late(
+TOLD = late(
     "search",
     rb"(?i:key|token|secret|auth|bearer|basic|password|passwd|[_-]pat|credentials?|\bdefault)[\"'\]})]{0,3}[ \t]{0,8}(?:[:=]=?>?|\||->)[ \t]{0,8}(?i:(?:bearer|basic|token)[ \t]{1,2})?[\"'`({\[<]{0,3}\Z"
     rb"|<[^<>]{0,40}(?i:key|token|secret|password)[^<>]{0,40}>[^<>\r\n]{0,40}\Z"
@@ -321,40 +334,49 @@ TOLD = _late(
 """What stands right before a value that is called a secret: an assignment to such a name, an element of such a name; and what
 stands between a vendor's name in a host and a value that is the path below the version of its API."""
 
-LISTED = _late("search", rb"[\"'`]\s*,\s*[\"'`]\Z")
+LISTED = late("search", rb"[\"'`]\s*,\s*[\"'`]\Z")
 """What stands between a name and a value that are two strings in a row."""
 
-CALLED = _late("search", rb"\(\s*[@bBrRuUfFLN$]{0,2}[\"'`][0-9A-Za-z_.\-]*\Z")
+CALLED = late("search", rb"\(\s*[@bBrRuUfFLN$]{0,2}[\"'`][0-9A-Za-z_.\-]*\Z")
 """What stands before a name that is the first argument of a call: `define('DB_PASSWORD', '...')`."""
 
-COMPARED = _late("match", rb"[0-9A-Za-z_]*[\"'}][ \t]*[!=]?=")
+COMPARED = late("match", rb"[0-9A-Za-z_]*[\"'}][ \t]*[!=]?=")
 """What follows a variable that a shell compares: `"$pass" = link`."""
 
-EXAMPLE = _late(
+EXAMPLE = late(
     "search",
     rb"example|e\.g\.|placeholder|dummy|fake|lorem|for instance|replace with|change me|changeme|your[ _-](?:own|api|secret|token|password)",
 )
 
 _FILE_KINDS = {
-    "config": "env ini cfg conf config properties yaml yml toml json xml tf tfvars hcl plist netrc npmrc pypirc dockercfg htpasswd pem key sh bash zsh fish ps1 bat cmd dockerfile gradle "
-    "envrc cnf sql service rdp ovpn npmrc credentials secrets kubeconfig tfstate",
-    "code": "py js ts jsx tsx mjs cjs java kt kts scala groovy go rs rb php c cc cpp cxx h hh hpp hxx cs vb fs swift m mm dart lua pl pm r jl ex exs erl hs clj elm vue svelte sol",
+    "settings": "env envrc ini cfg conf config cnf properties toml netrc npmrc pypirc htpasswd credentials secrets kubeconfig rdp ovpn service cf hcl tf tfvars pem key dockercfg",
+    "yaml": "yaml yml",
+    "json": "json tfstate har cast",
+    "xml": "xml plist resx csproj pom wsdl xsd xaml",
+    "shell": "sh bash zsh fish ps1 bat cmd dockerfile makefile mk",
+    "sql": "sql",
+    "script": "py rb php pl pm lua r jl ex exs erl",
+    "web": "js ts jsx tsx mjs cjs vue svelte",
+    "typed": "java kt kts scala groovy go rs c cc cpp cxx h hh hpp hxx cs vb fs swift m mm dart hs clj elm sol",
     "text": "md rst txt adoc html htm tex org wiki textile csv tsv log ipynb",
     "generated": "lock sum map min svg po pot snap",
 }
+KINDS = tuple(_FILE_KINDS)
 _KIND_OF = {ext: kind for kind, exts in _FILE_KINDS.items() for ext in exts.split()}
+CODE = frozenset({"script", "web", "typed"})
+"""Kinds of files in which a value without quotes is a variable."""
 
 
 def file_kind(path: str) -> str:
-    """Return `config`, `code`, `text` or `generated`; unknown names count as config, whose values may stand bare."""
+    """Return the kind of file by its name; `other` for names that tell nothing, whose values may stand bare."""
     name = path[path.rfind("/") + 1 :].lower()
     if ".min." in name or name.endswith(("-lock.json", "-lock.yaml", ".lock", "go.sum", "-lock.yml")):
         return "generated"
     _stem, dot, ext = name.rpartition(".")
-    return _KIND_OF.get(ext if dot else name, "config")
+    return _KIND_OF.get(ext if dot else name, "other")
 
 
-TEST_PLACE = _late(
+TEST_PLACE = late(
     "search",
     r"(?:^|[/_.\-])(?:tests?|testing|testdata|spec|specs|fixtures?|mocks?|__mocks__|examples?|samples?|demos?|docs?|e2e|stubs?|snapshots?|__snapshots__|testutil|unittests?)(?:$|[/_.\-])|"
     r"(?:Test|Tests|Spec|Mock|IT)\.\w+\Z|_test\.\w+\Z",

@@ -1,58 +1,65 @@
 """The score table: log-odds that each term adds. A finding's reasons are the terms of its sum.
 
-`score = 1 / (1 + exp(-sum))`. Terms named `prior:*` come from the rule's shape (`prior` in its file overrides it).
-Language terms (`pairs`, `words`, `placeholder`) are frozen; a learned table may replace the other numbers, not the names.
+`score = 1 / (1 + exp(-sum))`. A rule's own prior comes first (`prior` in its file overrides that of its shape). For generic
+rules the terms of `fitted` follow, which `benchmarks/fit_score.py` learned; the few that vendors' rules need are set here.
 """
 
 from __future__ import annotations
 
-WEIGHTS: dict[str, float] = {
+from collections.abc import Iterable
+
+from leakguard.engine.fitted import FITTED
+from leakguard.engine.terms import STAGES
+from leakguard.engine.values import KINDS
+
+SET: dict[str, float] = {
     # offline checks settle the matter
     "check:ok": 5.0,
     "check:impossible": -12.0,
-    # what is known to be no secret
+    # a vendor's rule matched what is no secret
     "placeholder": -7.0,
     "reference": -7.0,
     "repeated": -5.0,
     "sequence": -5.0,
-    # the value
     "entropy": 1.0,
-    "mixed": 1.0,
-    "digits-only": -2.0,
-    "words": -3.5,
-    "pairs": -2.0,
-    "hex": 0.5,
-    "uuid": -0.5,
-    "path-or-url": -4.0,
-    "spaces": -3.0,
-    "code": -3.5,
-    "identifier": -2.5,
-    "long": -1.0,
-    "short": -1.0,
-    "same-as-name": -6.0,
-    "listed": -3.5,
-    # its name
-    "name:password": 2.0,
-    "name:secret": 1.6,
-    "name:weak": -0.4,
-    "name:vendor": 2.0,
+    "words": -4.0,
     "name:not-a-secret": -4.0,
-    # where it stands
-    "quoted": 0.3,
-    "bare": -0.3,
-    "file:config": 0.6,
-    "file:code": 0.0,
-    "file:text": -0.3,
-    "file:generated": -2.0,
-    "own-baseline": -12.0,
-    "line:example": -1.0,
-    # a person's password
-    "human": 1.5,
-    "companion": 2.0,
     "far": -2.0,
-    "loose": -2.5,
+    "far:near": -0.7,
     "far:told": -0.2,
+    "loose": -2.5,
+    "repeats-vendor": -6.0,
+    # any rule
+    "own-baseline": -12.0,
+    "reads-a-variable": -7.0,
+    "companion": 2.0,
 }
 
-LEVELS = {"strict": 0.85, "balanced": 0.5, "all": 0.2}
+WEIGHTS: dict[str, float] = {**FITTED, **SET}
+
+LEVELS = {"strict": 0.85, "balanced": 0.5, "all": 0.25}
 """Lowest score that each level reports."""
+
+
+def group(term: str) -> str:
+    """Return the group of a term, of which one at most holds: `form` of `password.form:lower`."""
+    return term.partition(":")[0].rpartition(".")[2]
+
+
+def _most(who: str) -> tuple[float, ...]:
+    """Return the most that can be added after each stage: the best of each group that is left."""
+    best: dict[str, float] = {}
+    for term, weight in FITTED.items():
+        if "." not in term or term.startswith(who + "."):
+            best[group(term)] = max(best.get(group(term), 0.0), weight)
+    of = [sum(best.get(name, 0.0) for name in names) for names in STAGES]
+    return tuple(sum(of[i + 1 :]) for i in range(len(of)))
+
+
+MOST_LEFT = {who: _most(who) for who in ("password", "token")}
+"""Upper bound of what the terms after each stage add."""
+
+
+def best_kind(who: str, kinds: Iterable[str] = (*KINDS, "other")) -> str:
+    """Return the kind of file that scores highest; of several the first by name."""
+    return max(sorted(kinds), key=lambda kind: FITTED.get(f"{who}.file:{kind}", 0.0))

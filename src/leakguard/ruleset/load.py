@@ -110,13 +110,19 @@ _FAR = r"(?P<far>[\s\S]{0,48}?)(?<![@#])(?<!sha(?:1|256|512)[:-])(?<!commit/)"
 """Or anything, close by; `score` takes that for less. Not what pins a version."""
 _FRAGMENTS = {
     "{rest}": r"[0-9A-Za-z_.\-]{0,40}",
-    "{assign}": _CLOSES + _TYPED + r"[ \t]{0,16}(?:" + _SIGN + "|" + _VALUE_KEY + r")\s{0,32}(?:[A-Za-z_.]{1,24}\([ \t]{0,2})?",
+    "{assign}": _CLOSES
+    + _TYPED
+    + r"[ \t]{0,16}(?:"
+    + _SIGN
+    + "|"
+    + _VALUE_KEY
+    + r")\s{0,32}(?:[0-9A-Za-z_.\[\]]{1,32}[({][ \t]{0,2})?",
     "{set}": r"[\"'`\])]{0,2}[ \t]{0,16}(?:[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]{0,16}",
     "{inside}": r"(?:[ \t][^<>\r\n]{0,80})?>\s{0,60}",
     # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
     "{~rest}": r"[0-9A-Za-z_.\-]*",
     "{~assign}": r"[\\\"'`\])}&;quot]*(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|\|\||\?\?|-|"
-    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=]|\{[ \t]*\r?\n[ \t]*default[ \t]*=)\s*(?:[A-Za-z_.]+\([ \t]*)?",
+    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=]|\{[ \t]*\r?\n[ \t]*default[ \t]*=)\s*(?:[0-9A-Za-z_.\[\]]+[({][ \t]*)?",
     "{~set}": r"[\"'`\])]*[ \t]*(?:[:!?|+.~<]*=>?|:+)[ \t]*",
     "{~inside}": r"(?:[ \t][^<>\r\n]*)?>\s*",
 }

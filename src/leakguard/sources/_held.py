@@ -26,6 +26,8 @@ class Held(NamedTuple):
     contents: set[str]
     spans: dict[str, tuple[int, ...]]
     """Where in a content something may stand (start and end in turn); of the others it is not known."""
+    bare: set[str]
+    """Contents that hold nothing if they are code."""
     texts: set[str]
     """Commits and tags."""
     tags: set[str]
@@ -58,7 +60,7 @@ def held(
     ]
     names = [*loose, *damaged]
     tasks += [_loose_task(repository, sieve, names[at : at + _LOOSE]) for at in range(0, len(names), _LOOSE)]
-    out = Held(set(), {}, set(), set(), set(), 0, 0, sieve)
+    out = Held(set(), {}, set(), set(), set(), set(), 0, 0, sieve)
     runs: dict[int, list[Sifted]] = {}
     for done, (which, sifted) in enumerate(_run(tasks, jobs), 1):
         if isinstance(sifted, Held):
@@ -108,7 +110,9 @@ def _remembered(repository: Repository, memory: Memory, new: Held, packs: set[st
     memory.walked += new.walked
     memory.bytes += new.bytes
     memory.spans |= new.spans
-    return Held(known.contents, memory.spans, known.texts, known.tags, known.binary, memory.walked, memory.bytes, new.sieve)
+    return Held(
+        known.contents, memory.spans, new.bare, known.texts, known.tags, known.binary, memory.walked, memory.bytes, new.sieve
+    )
 
 
 def pack_names(repository: Repository) -> set[str]:
@@ -137,6 +141,7 @@ def _name(pack: Pack, runs: list[list[Sifted]], out: Held) -> None:
             ids.update(names[number] for number in numbers)
     for run in runs[0]:
         out.spans.update((names[number], spans) for number, spans in run.spans.items())
+        out.bare.update(names[number] for number in run.bare)
 
 
 def every(repository: Repository) -> Held:
@@ -151,7 +156,7 @@ def every(repository: Repository) -> Held:
             texts.add(oid)
             if kind == "tag":
                 tags.add(oid)
-    return Held(contents, {}, texts, tags, set(), 0, 0, None)
+    return Held(contents, {}, set(), texts, tags, set(), 0, 0, None)
 
 
 def _packs(repository: Repository, memory: Memory | None) -> tuple[list[tuple[Pack, frozenset[int]]], list[str]]:
@@ -219,6 +224,7 @@ def _add(a: Held, b: Held) -> Held:
     return a._replace(
         contents=a.contents | b.contents,
         spans=a.spans | b.spans,
+        bare=a.bare | b.bare,
         texts=a.texts | b.texts,
         tags=a.tags | b.tags,
         binary=a.binary | b.binary,
@@ -229,7 +235,7 @@ def _add(a: Held, b: Held) -> Held:
 
 def _loose(repository: Repository, sieve: Sieve, names: Sequence[str]) -> Held:
     """Sift loose objects; what can't be read here is left to git."""
-    out = Held(set(), {}, set(), set(), set(), 0, 0, None)
+    out = Held(set(), {}, set(), set(), set(), set(), 0, 0, None)
     unread: list[str] = []
     walked = size = 0
     for oid in names:

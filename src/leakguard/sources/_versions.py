@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
-from leakguard.engine.sieve import Sieve, Span
+from leakguard.engine.sieve import IN_CODE, Sieve, Span
 from leakguard.gitio.delta import apply, carried
 from leakguard.gitio.pack import BLOB, DamagedPackError, Pack
 from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
@@ -27,6 +29,8 @@ class Sifted(NamedTuple):
     held: list[int]
     spans: dict[int, tuple[int, ...]]
     """Where these may hold something (start and end in turn), if that is known."""
+    bare: list[int]
+    """Those of them that hold nothing if they are code."""
     binary: list[int]
     walked: int
     bytes: int
@@ -72,7 +76,7 @@ class Walk:
 
     def sift(self, roots: Sequence[int]) -> Sifted:
         """Walk the trees of some roots, depth first."""
-        out = Sifted([], {}, [], 0, 0)
+        out = Sifted([], {}, [], [], 0, 0)
         walked = size = 0
         for root in roots:
             stack: list[tuple[int, bytes | None, list[Span] | None]] = [(root, b"", None)]
@@ -127,8 +131,10 @@ class Walk:
         if known is not None and windows is not None:
             spans = _carried(known, len(base), delta) if known else []
         spans = sieve.spans(data) if spans is None else [*dict.fromkeys((*spans, *sieve.spans(data, windows)))]
-        if any(span.held for span in spans):
+        if held := reduce(or_, (span.held for span in spans), 0):
             out.held.append(number)
+            if not held & IN_CODE:
+                out.bare.append(number)
             out.spans[number] = tuple(edge for span in spans for edge in span[:2])
         return data, spans
 

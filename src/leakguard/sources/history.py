@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from leakguard.engine.sieve import Sieve
+from leakguard.engine.values import CODE, file_kind
 from leakguard.gitio.log import GITLINK, Change, Commit, Log
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.repository import Repository
@@ -240,7 +241,7 @@ class HistorySource:
             entries = list(log.entries())
             contents = {entry.new for entry in entries if isinstance(entry, Change)}
             texts = {entry.id for entry in entries if isinstance(entry, Commit)}
-            return Held(contents, {}, texts, set(), set(), 0, 0, None)
+            return Held(contents, {}, set(), texts, set(), set(), 0, 0, None)
         if self._make_sieve is None:
             return every(self._repository)
         return held(self._repository, self._make_sieve(), self._jobs if self._forks else 1, self._progress, self._memory)
@@ -296,6 +297,8 @@ class HistorySource:
                     yield Skipped(provenance, "excluded", by_choice=True, detail=why)
                     continue
                 self._old[oid, path] = use.old
+                if oid in found.bare and file_kind(path) in CODE:
+                    continue
                 yield Entry(oid, path, use.commit, use.time, spans=found.spans.get(oid, ()))
 
     def _texts(self, found: Held, commits: set[str]) -> Iterator[Entry]:
