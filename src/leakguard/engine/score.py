@@ -12,6 +12,7 @@ from leakguard.engine import values
 from leakguard.engine.checks import CHECKS
 from leakguard.engine.match import RawMatch
 from leakguard.engine.weights import WEIGHTS
+from leakguard.engine.written import plain
 from leakguard.model.finding import Reason, Score
 from leakguard.model.rule import Rule
 
@@ -32,8 +33,12 @@ def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, f
     Terms come cheapest first. A match that no remaining term can lift to `floor` is given up with the sum so far: most
     of what generic rules match in code is told from its name and first characters.
     """
-    value = data[match.start : match.end]
+    raw = data[match.start : match.end]
+    value = plain(rule.written, raw) if rule.written else raw
     terms = _Terms(rule)
+    if value is None:
+        terms.add("check:impossible", f"is no {rule.written}")
+        value = raw
     if rule.check:
         verdict = CHECKS[rule.check](value, match.groups)
         if verdict:
@@ -43,7 +48,7 @@ def score(rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str, f
     text = value[rule.public :].decode("utf-8", "replace")
     low = -99.0 if floor <= 0 else log(floor / (1 - floor)) - MOST_LEFT
     if rule.shape == "generic":
-        _outside(terms, rule, match, data, name, file_kind)
+        _outside(terms, rule, match, value, data, name, file_kind)
         if terms.total >= low:
             _form(terms, text)
         if terms.total >= low:
@@ -79,7 +84,7 @@ class _Terms:
             self.reasons.append(Reason(term, round(weight, 3), detail))
 
 
-def _outside(terms: _Terms, rule: Rule, match: RawMatch, data: bytes, name: str, file_kind: str) -> None:
+def _outside(terms: _Terms, rule: Rule, match: RawMatch, value: bytes, data: bytes, name: str, file_kind: str) -> None:
     """What the name, the quotes, the file and the line say."""
     password = rule.kind == "password"
     kind = values.name_kind(name)
@@ -100,12 +105,12 @@ def _outside(terms: _Terms, rule: Rule, match: RawMatch, data: bytes, name: str,
     if (
         quoted
         and values.LISTED(data[match.whole_start : match.start])
-        and not values.CALLED(data, max(0, match.whole_start - 80), match.whole_start)
+        and not values.CALLED(data, max(0, match.whole_start - 72), match.whole_start)
     ):
         terms.add("listed", "stands in a list of strings, not behind its name")
     terms.add("quoted" if quoted else "bare", "stands in quotes" if quoted else "stands without quotes")
     terms.add("file:" + file_kind, f"in a {file_kind} file")
-    length = match.end - match.start
+    length = len(value)
     if length < (6 if password else 12):
         terms.add("short", "is short")
     elif length > 120:

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from leakguard.engine import values
 from leakguard.engine.match import RawMatch
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import score
@@ -129,11 +130,14 @@ class Sieve:
             return False
         name = key_name(data, match) if match.whole_start < match.start else ""
         begin = match.whole_start
+        if match.groups.get("q") and values.LISTED(data[begin : match.start]):
+            # the call before its name is the one thing further away that lifts a score
+            begin = max(0, begin - LOOK_BACK)
         whole = data[begin : match.end]
         key = (match.rule, name, match.start - begin, whole)
         value = self._scores.get(key)
         if value is None:
-            seen = RawMatch(match.rule, match.start - begin, match.end - begin, 0, match.groups)
+            seen = RawMatch(match.rule, match.start - begin, match.end - begin, match.whole_start - begin, match.groups)
             value = self._scores[key] = score(rule, seen, whole, name, self._kind, self._floor).value
         if rule.parts:
             from math import exp, log
