@@ -60,11 +60,15 @@ class Matcher:
                 slow.add(self._rules.rule(index).id)
                 continue
             for m in matches:
-                span = m.span("secret")
-                key = (index, *span)
-                # of two anchors before a value the nearer says more, where the other only stands somewhere before it
-                if span[0] >= 0 and (key not in out or out[key].groups.get("far")):
-                    out[key] = RawMatch(index, span[0], span[1], m.start(), m.groupdict(b""))
+                spans = m.spans("secret")
+                for which, span in enumerate(spans):
+                    key = (index, *span)
+                    # of two anchors before a value the nearer says more, where the other only stands somewhere before it
+                    if key not in out or out[key].groups.get("far"):
+                        alone = len(spans) == 1
+                        out[key] = (
+                            RawMatch(index, span[0], span[1], m.start(), m.groupdict(b"")) if alone else _entry(index, m, which)
+                        )
         return sorted(out.values(), key=lambda m: (m.start, m.end, m.rule)), slow
 
     def _compile(self, index: int) -> tuple[Any, Any, int, int]:
@@ -95,3 +99,9 @@ class Matcher:
             if best is None or distance < best[0]:
                 best = (distance, s, e)
         return best[1:] if best else None
+
+
+def _entry(index: int, match: Any, which: int) -> RawMatch:
+    """Return one of several values of a match, each with a name of its own (`key`): the entries of a Secret."""
+    start, end = match.spans("secret")[which]
+    return RawMatch(index, start, end, match.starts("key")[which], {"key": match.captures("key")[which]})

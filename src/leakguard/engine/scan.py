@@ -21,6 +21,7 @@ from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Pr
 from leakguard.engine.score import CONTEXT, score
 from leakguard.engine.vendors import vendor_of
 from leakguard.engine.weights import LEVELS, WEIGHTS
+from leakguard.engine.written import plain
 from leakguard.model.blob import Blob, path_in
 from leakguard.model.finding import Candidate, Place, Reason, Score
 from leakguard.model.rule import Rule
@@ -219,15 +220,18 @@ _Scored = tuple[RawMatch, Rule, Score, str]
 
 
 def cut(rule: Rule, value: bytes) -> Secret:
-    """Wrap a value that matched a rule."""
+    """Wrap the value that stands in bytes which matched a rule."""
+    value = plain(rule.written, value) or value
     return Secret(value, public=rule.public, password=rule.kind == "password")
 
 
 def key_name(data: bytes, match: RawMatch) -> str:
     """Return the identifier at the beginning of the match, with what stands before the anchor (`db_` of `db_password`).
 
-    A `$` before it stays: `$PWD:/src` reads a variable, it does not set one.
+    A pattern whose name stands elsewhere has it in the group `key`. A `$` before it stays: `$PWD:/src` reads a variable, it does not set one.
     """
+    if key := match.groups.get("key"):
+        return key.decode("latin-1")
     before = _NAME_BEFORE.search(data, max(0, match.whole_start - 64), match.whole_start)
     after = _NAME.match(data, match.whole_start, match.start)
     raw = (before[0] if before else b"") + (after[0] if after else b"")

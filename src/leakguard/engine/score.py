@@ -16,6 +16,7 @@ from leakguard.engine.checks import CHECKS
 from leakguard.engine.match import RawMatch
 from leakguard.engine.says import says
 from leakguard.engine.weights import MOST_LEFT, WEIGHTS
+from leakguard.engine.written import plain
 from leakguard.model.finding import Reason, Score
 from leakguard.model.rule import Rule
 
@@ -47,11 +48,16 @@ def score(
     match and no more, and the score is the most that it can have, whatever stands round it.
     """
     found = _Sum(rule)
+    raw = data[match.start : match.end]
+    value = plain(rule.written, raw) if rule.written else raw
+    if value is None:
+        found.add("check:impossible")
+        value = raw
     if rule.check:
-        verdict = CHECKS[rule.check](data[match.start : match.end], match.groups)
+        verdict = CHECKS[rule.check](value, match.groups)
         if verdict is not None:
             found.add("check:ok" if verdict else "check:impossible")
-    text = data[match.start + rule.public : match.end].decode("utf-8", "replace")
+    text = value[rule.public :].decode("utf-8", "replace")
     if rule.shape == "generic":
         low = -99.0 if floor <= 0 else log(floor / (1 - floor))
         _generic(found, rule, match, data, name, file_kind, vendor, text, low, alone)
@@ -63,8 +69,8 @@ def score(
             _random(found, text)
         if rule.kind != "private_key":
             _no_secret(found, text, hashed=rule.kind == "password_hash")
-    value = 1 / (1 + exp(-max(-30.0, min(30.0, found.total))))
-    return Score(value, found.reasons(rule) if value >= floor else ())
+    sure = 1 / (1 + exp(-max(-30.0, min(30.0, found.total))))
+    return Score(sure, found.reasons(rule) if sure >= floor else ())
 
 
 class _Sum:

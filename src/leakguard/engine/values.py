@@ -286,7 +286,7 @@ def name_kind(name: str) -> str:
     """Return `no` (it is something else), `strong` (it promises a secret) or `weak`."""
     if _NOT_A_SECRET(name):
         return "no"
-    return "strong" if _STRONG_NAME(name) else "weak"
+    return "strong" if _STRONG_NAME(name.replace("-", "_")) else "weak"
 
 
 _STRONG_NAME = late(

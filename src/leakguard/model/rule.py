@@ -70,6 +70,8 @@ class Rule(NamedTuple):
     since: int
     """Rules version that brought it."""
     aliases: tuple[str, ...]
+    written: str
+    """How the value stands in the text: empty (as it is), `joined` (in pieces) or `base64`; see `engine/written.py`."""
 
     @property
     def rank(self) -> int:
@@ -80,7 +82,8 @@ class Rule(NamedTuple):
         """
         if self.shape == "keyword":
             return 4 if self.public >= _TELLING else 2
-        return {"format": 3, "pattern": 1}.get(self.shape, 0)
+        # what was decoded is known to be a value, where a name alone only promises one
+        return {"format": 3, "pattern": 1}.get(self.shape, int(self.written == "base64"))
 
 
 class RuleDoc(NamedTuple):

@@ -130,7 +130,8 @@ class _Restored:
             value = self._source.reopen(candidate.place)
             if isinstance(value, Gone):
                 return Skipped(candidate.place.provenance, "vanished", by_choice=False, detail=value.why)
-            if _proof(value, self._proof_key) != candidate.proof:
+            secret = cut(candidate.rule, value)
+            if _proof(secret.reveal(), self._proof_key) != candidate.proof:
                 return Skipped(candidate.place.provenance, "changed", by_choice=False)
-            self._known[same] = cut(candidate.rule, value)
+            self._known[same] = secret
         return candidate._replace(secret=self._known[same], proof=b"")

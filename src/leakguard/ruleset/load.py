@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from leakguard.engine.checks import CHECKS, CHECKSUMS
+from leakguard.engine.written import WAYS
 from leakguard.errors import RuleError
 from leakguard.model.finding import LEVELS
 from leakguard.model.rule import SEVERITIES, Part, Rule, RuleDoc
 from leakguard.ruleset import templates as t
 from leakguard.ruleset.files import rule_files
+from leakguard.ruleset.fragments import FRAGMENTS
 
 KINDS = frozenset(
     [
@@ -75,6 +77,7 @@ _RULE_KEYS = frozenset(
         "scope",
         "prior",
         "generic",
+        "written",
     ],
 )
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
@@ -91,10 +94,12 @@ _LOOSE_LEAST = 16
 """Characters that have to follow it."""
 _CLOSES = r"(?:\\{0,3}[\"'`]|&quot;|[\])}]){0,3}"
 """What ends a name: quotes (escaped where text stands inside a string), brackets."""
-_TYPED = r"(?::[ \t]?[A-Za-z_&][0-9A-Za-z_.<>\[\]|?& ]{0,30}(?==)|[ \t]{1,4}(?:const |\*)?[A-Za-z][a-z0-9]{2,10}(?=[ \t]{0,8}:?=))?"
+_TYPED = r"(?:\[[0-9A-Za-z_]{0,16}\]|:[ \t]?[A-Za-z_&][0-9A-Za-z_.<>\[\]|?&' ]{0,30}(?==)|[ \t]{1,4}(?:const |\*|[Aa]s )?[A-Za-z][a-z0-9]{2,10}(?=[ \t]{0,8}:?=))?"
 """A type between name and sign: `key: string = `, `var key string = `."""
-_SIGN = r"[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|\|\||\?\?|-(?=[ \t])"
+_SIGN = r"[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|\|\||\?\?|-(?=[ \t])|or(?=[ \t])|\{(?=[\"'])"
 """What assigns, compares, passes or stands in (`process.env.KEY || "..."`)."""
+_CALL = r"(?:(?:new )?[0-9A-Za-z_.:\[\]]{0,32}[({][ \t]{0,2})?(?:<<)?"
+"""A call round the value, or a language's own quotes."""
 _VALUE_KEY = r"(?:(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,32})?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]{0,4}[:=]|\{[ \t]{0,4}\r?\n[ \t]{0,16}default[ \t]{0,8}=)"
 """A value that stands under a key of its own: `name: TOKEN` and `value: ...`, `variable "token" {` and `default = ...`."""
 _SEPARATOR = (
@@ -108,23 +113,17 @@ _SEPARATOR = (
 """What may stand between a vendor's name and the value: the rest of a name, an assignment, quotes, a call."""
 _FAR = r"(?P<far>[\s\S]{0,48}?)(?<![@#])(?<!sha(?:1|256|512)[:-])(?<!commit/)"
 """Or anything, close by; `score` takes that for less. Not what pins a version."""
-_FRAGMENTS = {
+_FRAGMENTS = FRAGMENTS | {
     "{rest}": r"[0-9A-Za-z_.\-]{0,40}",
-    "{assign}": _CLOSES
-    + _TYPED
-    + r"[ \t]{0,16}(?:"
-    + _SIGN
-    + "|"
-    + _VALUE_KEY
-    + r")\s{0,32}(?:[0-9A-Za-z_.\[\]]{1,32}[({][ \t]{0,2})?",
-    "{set}": r"[\"'`\])]{0,2}[ \t]{0,16}(?:[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]{0,16}",
-    "{inside}": r"(?:[ \t][^<>\r\n]{0,80})?>\s{0,60}",
+    "{assign}": _CLOSES + _TYPED + r"[ \t]{0,16}(?:" + _VALUE_KEY + "|" + _SIGN + r")\s{0,32}" + _CALL,
+    "{set}": r"[\"'`\])]{0,2}[ \t]{0,16}(?::-(?=[^\s{}]{1,127}\})|[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]{0,16}(?:(?:!!str|&[0-9A-Za-z_\-]{1,24})[ \t]{1,4})?",
+    "{inside}": r"(?:[\"']?(?:[ \t][^<>\r\n]{0,80})?|</(?i:name|key|param-name)>\s{0,40}<(?i:value|string|param-value))>\s{0,60}(?:<(?i:value|string)>\s{0,20})?(?:<!\[CDATA\[)?",
     # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
     "{~rest}": r"[0-9A-Za-z_.\-]*",
-    "{~assign}": r"[\\\"'`\])}&;quot]*(?::?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&* ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|\|\||\?\?|-|"
-    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=]|\{[ \t]*\r?\n[ \t]*default[ \t]*=)\s*(?:[0-9A-Za-z_.\[\]]+[({][ \t]*)?",
-    "{~set}": r"[\"'`\])]*[ \t]*(?:[:!?|+.~<]*=>?|:+)[ \t]*",
-    "{~inside}": r"(?:[ \t][^<>\r\n]*)?>\s*",
+    "{~assign}": r"[\\\"'`\])}&;quot]*(?:\[[0-9A-Za-z_]*\]|:?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&*' ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|\|\||\?\?|or[ \t]|-|\{|"
+    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=]|\{[ \t]*\r?\n[ \t]*default[ \t]*=)\s*(?:(?:new )?[0-9A-Za-z_.:\[\]]*[({][ \t]*)?(?:<<)?",
+    "{~set}": r"[\"'`\])]*[ \t]*(?:[:!?|+.~<]*=>?|:+-?)[ \t]*(?:(?:!!str|&[0-9A-Za-z_\-]*)[ \t]+)?",
+    "{~inside}": r"(?:[\"']?(?:[ \t][^<>\r\n]*)?|</(?:name|key|param-name)>\s*<(?:value|string|param-value))>\s*(?:<(?:value|string)>\s*)?(?:<!\[CDATA\[)?",
 }
 """Pieces that generic patterns and gates share, written `{name}`."""
 
@@ -221,6 +220,7 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
     _one_of(e["kind"], KINDS, where, "kind")
     _one_of(e.get("level", "balanced"), LEVELS, where, "level")
     _one_of(e.get("scope", "any"), ("any", "code", "config"), where, "scope")
+    _one_of(e.get("written", ""), WAYS, where, "written")
     lifetime = e.get("lifetime", provider.get("lifetime", "unknown"))
     _one_of(lifetime, LIFETIMES, where, "lifetime")
     shaped = _shape(e, where)
@@ -255,6 +255,7 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
         level=e.get("level", "balanced"),
         since=int(e.get("since", 1)),
         aliases=tuple(e.get("aliases", ())),
+        written=e.get("written", ""),
     )
     doc = RuleDoc(
         id=rule.id,

@@ -1,0 +1,38 @@
+"""How a value stands in the text, and what it is: one function of the bytes of its span.
+
+A value in pieces (`"abc" + "def"`) or in base64 is reported at the span that holds it, but it is the value itself that is
+scored, hashed and masked, so that a credential is one wherever and however it is written. Since the bytes of the span
+decide, whoever opens a place again gets the same value, and versions of a file that share those bytes share the answer.
+Rejected: a second text with a map back to the first. Each decoder would scan everything twice, and a walk over a
+history would have to carry the map through every change.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64
+
+WAYS = ("", "joined", "base64")
+
+_JOINT = re.compile(
+    rb"(\\{0,3}[\"'`])[ \t]{0,8}(?:\\?\r?\n[ \t]{0,40})?(?:\+|\.{1,2}|&|<>)?[ \t]{0,8}(?:\\?\r?\n[ \t]{0,40})?\1|\\\r?\n[ \t]{0,40}"
+)
+"""What stands between two pieces; `{joint}` in rule files is the same."""
+
+
+def plain(way: str, raw: bytes) -> bytes | None:
+    """Return the value that stands in `raw`; None where nothing can stand there in that way."""
+    if way == "joined":
+        # most values are whole: a look for two bytes is cheaper than the pattern
+        return _JOINT.sub(b"", raw) if b'"' in raw or b"'" in raw or b"`" in raw or b"\n" in raw else raw
+    return _decoded(raw) if way == "base64" else raw
+
+
+def _decoded(raw: bytes) -> bytes | None:
+    """Return what base64 stands for, if that is one line of text."""
+    try:
+        value = a2b_base64(raw, strict_mode=True)
+        text = value.rstrip(b"\r\n").decode("utf-8")
+    except ValueError:
+        return None
+    return text.encode() if len(text) > 2 and text.isprintable() else None
