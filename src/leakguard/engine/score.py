@@ -7,7 +7,6 @@ is a test or an example is no term: that lowers severity, not the score.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from math import exp, log
 
 from leakguard.engine import terms as t
@@ -24,7 +23,6 @@ CONTEXT = 512
 """Bytes round a match that terms may read."""
 _TELLING_NAME = 6
 """Letters of a vendor's name that do not stand in a random value by chance."""
-_VENDOR = max(0.0, WEIGHTS["vendor"])
 _NAMED = re.compile(rb"token|key|secret|passw|auth|bearer|credential", re.IGNORECASE)
 
 
@@ -36,12 +34,9 @@ def score(
     file_kind: str,
     floor: float = 0.0,
     *,
-    vendor: Callable[[], str] | None = None,
     alone: bool = False,
 ) -> Score:
     """Score one match; `name` is the key it is assigned to, `file_kind` as `values.file_kind` tells.
-
-    `vendor` finds whom a generic value's name speaks of; it is asked where the answer can matter.
 
     A match that no remaining term can lift to `floor` is given up with the sum so far, and what stays below it gets no
     reasons: most of what generic rules match in code is told from its name and first characters. `alone`: `data` holds the
@@ -60,7 +55,7 @@ def score(
     text = value[rule.public :].decode("utf-8", "replace")
     if rule.shape == "generic":
         low = -99.0 if floor <= 0 else log(floor / (1 - floor))
-        _generic(found, rule, match, data, name, file_kind, vendor, text, low, alone)
+        _generic(found, rule, match, data, name, file_kind, text, low, alone)
     else:
         if rule.shape == "keyword":
             _keyword(found, rule, match, name, text)
@@ -99,7 +94,6 @@ def _generic(
     data: bytes,
     name: str,
     file_kind: str,
-    vendor: Callable[[], str] | None,
     text: str,
     low: float,
     alone: bool,
@@ -116,10 +110,6 @@ def _generic(
         # `$PWD:/src` and `test "$pass" = link` read; `$password = 'x'` sets
         if (not match.groups.get("q") and b"=" not in between) or values.COMPARED(between):
             add("reads-a-variable")
-    if found.total + left[0] + _VENDOR < low:
-        return
-    if vendor is not None and who == "token" and vendor():
-        add("vendor")
     if found.total + left[0] < low:
         return
     for term in t.shape(who, text):

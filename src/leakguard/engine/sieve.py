@@ -64,7 +64,7 @@ class Sieve:
             back=max(rule.before for rule in short) + LOOK_BACK, ahead=self.before, before=LOOK_BACK, after=self.after
         )
         self._known: dict[int, int] = {}
-        self._scores: dict[tuple[int, str, str, int, bytes], int] = {}
+        self._scores: dict[tuple[int, str, int, bytes], int] = {}
 
     def spans(self, data: bytes, windows: Sequence[int] | None = None) -> list[Span]:
         """Return what the content may hold; with `windows` (start and end in turn), what is anchored in them."""
@@ -123,21 +123,20 @@ class Sieve:
         if not self._engine.asks(rule):
             return 0
         name = key_name(data, match) if match.whole_start < match.start else ""
-        vendor = self._engine.speaks_of(data, match, rule, name)
         whole = data[match.whole_start : match.end]
-        key = (match.rule, name, vendor, match.start - match.whole_start, whole)
+        key = (match.rule, name, match.start - match.whole_start, whole)
         value = self._scores.get(key)
         if value is None:
             seen = RawMatch(match.rule, match.start - match.whole_start, len(whole), 0, match.groups)
-            found = ANYWHERE * self._counts(rule, seen, whole, name, vendor, self._kinds)
+            found = ANYWHERE * self._counts(rule, seen, whole, name, self._kinds)
             if found and rule.scope != "config":
-                found |= IN_CODE * self._counts(rule, seen, whole, name, vendor, self._code)
+                found |= IN_CODE * self._counts(rule, seen, whole, name, self._code)
             value = self._scores[key] = found
         return value
 
-    def _counts(self, rule: Rule, match: RawMatch, whole: bytes, name: str, vendor: str, kinds: dict[bool, str]) -> bool:
+    def _counts(self, rule: Rule, match: RawMatch, whole: bytes, name: str, kinds: dict[bool, str]) -> bool:
         kind = kinds[rule.kind == "password"]
-        value = score(rule, match, whole, name, kind, self._floor, vendor=lambda: vendor, alone=True).value
+        value = score(rule, match, whole, name, kind, self._floor, alone=True).value
         if rule.parts:
             from math import exp, log
 
