@@ -41,6 +41,7 @@ def source(target: str, ranges: dict[str, Any], engine: Any, config: Any, *, for
     from leakguard.engine.sieve import Sieve
     from leakguard.gitio.repository import open_repository
     from leakguard.processes import cores
+    from leakguard.ruleset import store
     from leakguard.sources._memory import open_memory
     from leakguard.sources.history import HistorySource, repository_root
 
@@ -48,10 +49,15 @@ def source(target: str, ranges: dict[str, Any], engine: Any, config: Any, *, for
     root = repository_root(repository)
     repository = repository._replace(path=root)
     scope = _scope(ranges, repository)
+
+    def sieve() -> Sieve:
+        store.join(engine.rules, os.environ)
+        return Sieve(engine)
+
     return HistorySource(
         repository,
         scope,
-        make_sieve=lambda: Sieve(engine),
+        make_sieve=sieve,
         jobs=config.jobs or cores(),
         forks=forks,
         exclude=exclude(root) if exclude else None,

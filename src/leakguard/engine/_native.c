@@ -26,9 +26,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LINES 15        /* a chunk ends behind one line of sixteen ... */
-#define LONGEST 4096    /* ... or where it has grown so long */
+#define LONGEST 4096 /* a chunk ends behind one line of sixteen, or where it has grown so long */
 #define WAYS 4
+#ifdef __GNUC__
+#define FETCH(at) __builtin_prefetch(at)
+#else
+#define FETCH(at) (void)(at)
+#endif
 
 typedef struct {
     int64_t *at;
@@ -108,7 +112,7 @@ static PyObject *fresh(PyObject *self, PyObject *args)
     unsigned long long seed;
     Py_ssize_t back, ahead, before, after;
     PyObject *runs_out = NULL, *keys_out = NULL, *answer = NULL;
-    numbers runs = {NULL, 0, 0}, keys = {NULL, 0, 0};
+    numbers all = {NULL, 0, 0}, runs = {NULL, 0, 0}, keys = {NULL, 0, 0};
     uint64_t mask;
     (void)self;
     if (!PyArg_ParseTuple(args, "w*Ky*y*nnnn", &table, &seed, &data, &windows, &back, &ahead, &before, &after))
@@ -129,13 +133,11 @@ static PyObject *fresh(PyObject *self, PyObject *args)
             const unsigned char *line = bytes + at, *stop = memchr(line, '\n', (size_t)(end - at));
             int64_t next = stop ? stop + 1 - bytes : end;
             int cut = next == end || next - start >= LONGEST;
-            if (!cut) {
-                /* a line's first and last bytes tell enough to cut by */
-                uint64_t head = 0, tail = 0;
-                size_t length = (size_t)(next - at), part = length < 8 ? length : 8;
-                memcpy(&head, line, part);
-                memcpy(&tail, bytes + next - part, part);
-                cut = (mixed(mixed(head ^ seed) + tail + length) & LINES) == 0;
+            if (!cut && next >= 8) {
+                /* the last bytes of a line tell enough to cut by */
+                uint64_t tail;
+                memcpy(&tail, bytes + next - 8, 8);
+                cut = ((tail ^ seed) * 0x9e3779b97f4a7c15u) >> 60 == 0;
             }
             if (cut) {
                 int64_t from = start - back < 0 ? 0 : start - back, to = next + ahead > size ? size : next + ahead;
@@ -143,19 +145,26 @@ static PyObject *fresh(PyObject *self, PyObject *args)
                 uint64_t key = hashed(bytes + from, (size_t)(to - from), mixed(shape ^ seed));
                 if (!key)
                     key = 1;
-                if (!holds(table.buf, mask, key)) {
-                    int64_t left = start - before < 0 ? 0 : start - before, right = next + after > size ? size : next + after;
-                    if (runs.used && runs.at[runs.used - 1] >= left)
-                        runs.at[runs.used - 1] = right;
-                    else if (push(&runs, left) || push(&runs, right))
-                        goto memory;
-                    if (push(&keys, start) || push(&keys, next) || push(&keys, (int64_t)key))
-                        goto memory;
-                }
+                FETCH((const uint64_t *)table.buf + (key & mask));
+                if (push(&all, start) || push(&all, next) || push(&all, (int64_t)key))
+                    goto memory;
                 start = next;
             }
             at = next;
         }
+    }
+    /* looked up once all are fetched: the table is larger than the caches */
+    for (size_t i = 0; i < all.used; i += 3) {
+        int64_t start = all.at[i], next = all.at[i + 1];
+        if (holds(table.buf, mask, (uint64_t)all.at[i + 2]))
+            continue;
+        int64_t left = start - before < 0 ? 0 : start - before, right = next + after > size ? size : next + after;
+        if (runs.used && runs.at[runs.used - 1] >= left)
+            runs.at[runs.used - 1] = right;
+        else if (push(&runs, left) || push(&runs, right))
+            goto memory;
+        if (push(&keys, start) || push(&keys, next) || push(&keys, all.at[i + 2]))
+            goto memory;
     }
     runs_out = PyBytes_FromStringAndSize((const char *)runs.at, (Py_ssize_t)(runs.used * sizeof(int64_t)));
     keys_out = PyBytes_FromStringAndSize((const char *)keys.at, (Py_ssize_t)(keys.used * sizeof(int64_t)));
@@ -165,6 +174,7 @@ static PyObject *fresh(PyObject *self, PyObject *args)
 memory:
     PyErr_NoMemory();
 done:
+    PyMem_Free(all.at);
     PyMem_Free(runs.at);
     PyMem_Free(keys.at);
     Py_XDECREF(runs_out);

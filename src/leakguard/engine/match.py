@@ -6,7 +6,7 @@ Rejected: the pattern over the whole input (2 MB/s where this does hundreds).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from leakguard.engine.compiled import CompiledRules
@@ -37,12 +37,12 @@ class Matcher:
         self._patterns: dict[int, tuple[Any, Any, int, int]] = {}
         self._parts: dict[str, Any] = {}
 
-    def confirm(self, data: bytes, hits: Iterable[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
+    def confirm(self, data: bytes, hits: Collection[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
         """Return the matches, by position, and the ids of rules that ran out of time."""
         out: dict[tuple[int, int, int], RawMatch] = {}
         slow: set[str] = set()
         patterns, timeout, size = self._patterns, self._timeout, len(data)
-        for index, start in sorted(hits):
+        for index, start in sorted(hits) if len(hits) > 1 else hits:
             pattern, value, before, after = patterns.get(index) or self._compile(index)
             stop = start + after + _SLACK
             if value is not None and value(data, start, stop) is None:
@@ -69,6 +69,8 @@ class Matcher:
                         out[key] = (
                             RawMatch(index, span[0], span[1], m.start(), m.groupdict(b"")) if alone else _entry(index, m, which)
                         )
+        if len(out) < 2:
+            return [*out.values()], slow
         return sorted(out.values(), key=lambda m: (m.start, m.end, m.rule)), slow
 
     def _compile(self, index: int) -> tuple[Any, Any, int, int]:

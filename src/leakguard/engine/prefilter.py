@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from leakguard.engine.compiled import CompiledRules
@@ -18,6 +18,8 @@ from leakguard.engine.compiled import CompiledRules
 Hit = tuple[int, int]
 
 _NOT_CODE = ("any", "config")
+ALL_GATES = "every"
+"""Scope of the set that holds the gates of both."""
 _REMEMBERED = 1 << 15
 """Lines whose anchors are kept."""
 _FEW = 100
@@ -29,7 +31,7 @@ class Prefilter(Protocol):
 
     name: str
 
-    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Iterable[Hit]:
+    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Collection[Hit]:
         """Return `(rule index, anchor start)`; may repeat itself. `config`: bare values count in this input.
 
         With `windows` (start and end in turn, ascending and apart) those whose gates stand whole in one.
@@ -70,6 +72,12 @@ def build(expressions: Sequence[str], ids: Sequence[int]) -> bytes:
     return bytes(hyperscan.dumpb(database))
 
 
+def build_all(rules: CompiledRules) -> bytes:
+    """Build one set of all gates."""
+    table = rules.expressions()
+    return build([expression for expression, _scope in table], range(len(table)))
+
+
 def _blame(hyperscan: Any, expressions: list[bytes], error: Exception) -> str:
     for expression in expressions:
         try:
@@ -92,10 +100,11 @@ class HyperscanPrefilter:
         """The same lines come again and again, in a tree and even more in its history."""
         self._needed = b""
         self._databases: dict[str, Any] = {}
-        for scope, dumped in rules.databases.items():
-            self._load(scope, dumped)
+        for scope in _NOT_CODE:
+            if scope in rules.databases:
+                self._load(scope, rules.databases[scope])
 
-    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Iterable[Hit]:
+    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Collection[Hit]:
         """See `Prefilter.hits`."""
         if windows is not None and windows[1] - windows[0] == len(data):
             windows = None
@@ -106,7 +115,7 @@ class HyperscanPrefilter:
         def on_match(gate: int, _start: int, end: int, _flags: int, _context: object) -> None:
             append((gate, end))
 
-        scopes = ("every",) if "every" in self._databases else _NOT_CODE
+        scopes = (ALL_GATES,) if ALL_GATES in self._databases else _NOT_CODE
         for scope in scopes if config else ("any",):
             database = self._databases.get(scope)
             if database is not None:
@@ -126,9 +135,9 @@ class HyperscanPrefilter:
         return self._needed
 
     def join(self) -> None:
-        """Build one set of all gates: gigabytes are worth the tenth of a second that it takes."""
-        table = self._rules.expressions()
-        self._load("every", build([expression for expression, _scope in table], range(len(table))))
+        """Use one set of all gates: gigabytes are worth the half second that it takes to build where none is kept."""
+        if ALL_GATES not in self._databases:
+            self._load(ALL_GATES, self._rules.databases.get(ALL_GATES) or build_all(self._rules))
 
     def _load(self, scope: str, dumped: bytes) -> None:
         import hyperscan
@@ -191,7 +200,7 @@ class PortablePrefilter:
     def join(self) -> None:
         """Its automata are whole already."""
 
-    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Iterable[Hit]:
+    def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Collection[Hit]:
         """See `Prefilter.hits`."""
         automaton = self._automata[frozenset({"any", "code", "config"}) if config else frozenset({"any", "code"})]
         # latin-1 maps every byte to one character, so offsets stay offsets of bytes

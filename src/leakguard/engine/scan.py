@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from leakguard.engine import values
@@ -32,8 +32,9 @@ _TAKES = 0.1
 _LEVEL = {"strict": 0, "balanced": 1, "all": 2}
 _REMEMBERED = 8192
 """Scores that are kept."""
-_NAME_BEFORE = re.compile(rb"\$?[A-Za-z0-9_.\-]{0,64}\Z")
-_NAME = re.compile(rb"[A-Za-z0-9_.\-]{0,96}")
+_NAME_BEFORE, _NAME_AFTER = 65, 96
+"""Bytes of a name before and after the beginning of a match."""
+_NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _HEADERS = "http"
 """Provider of the rules for headers."""
 _HOST = re.compile(rb"https?://(?:[^\s/@\"'<>]{1,80}@)?([0-9A-Za-z.\-]{3,80})\.[a-z]{2,12}(?=[/:?\s\"'\\]|\Z)")
@@ -138,11 +139,11 @@ class Engine:
         """Prepare for gigabytes of input."""
         self._prefilter.join()
 
-    def hits(self, data: bytes, windows: Sequence[int]) -> Iterable[tuple[int, int]]:
+    def hits(self, data: bytes, windows: Sequence[int]) -> Collection[tuple[int, int]]:
         """Return where rules may match in these windows of any kind of file."""
         return self._prefilter.hits(data, config=True, windows=windows)
 
-    def confirm(self, data: bytes, hits: Iterable[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
+    def confirm(self, data: bytes, hits: Collection[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
         """Return the matches at some hits, and the rules that ran out of time."""
         return self._matcher.confirm(data, hits)
 
@@ -226,10 +227,13 @@ def key_name(data: bytes, match: RawMatch) -> str:
     """
     if key := match.groups.get("key"):
         return key.decode("latin-1")
-    before = _NAME_BEFORE.search(data, max(0, match.whole_start - 64), match.whole_start)
-    after = _NAME.match(data, match.whole_start, match.start)
-    raw = (before[0] if before else b"") + (after[0] if after else b"")
-    return raw.decode("ascii")
+    before = data[max(0, match.whole_start - _NAME_BEFORE) : match.whole_start]
+    at = len(before.rstrip(_NAME_CHARACTERS))
+    if at and before[at - 1 : at] == b"$":
+        at -= 1
+    after = data[match.whole_start : min(match.start, match.whole_start + _NAME_AFTER)]
+    rest = after.lstrip(_NAME_CHARACTERS)
+    return (before[at:] + after[: len(after) - len(rest)]).decode("ascii")
 
 
 def _word_before(data: bytes, match: RawMatch) -> str:

@@ -11,7 +11,7 @@ bytes, and equal bytes are asked about once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from leakguard.engine.match import RawMatch
@@ -76,7 +76,7 @@ class Sieve:
         self._seen.learn(note, [span[:2] for span in spans])
         return spans
 
-    def _ask(self, data: bytes, hits: Iterable[tuple[int, int]]) -> list[Span]:
+    def _ask(self, data: bytes, hits: Collection[tuple[int, int]]) -> list[Span]:
         out: list[Span] = []
         known = self._known
         unknown: dict[tuple[int, int], int] = {}

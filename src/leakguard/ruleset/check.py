@@ -63,7 +63,7 @@ def _prove(index: int, rule: Rule, doc: RuleDoc, engines: list[Prefilter], match
             if any(_possible(rule, text, m) for m in _matches(index, text, engine, matcher)):
                 yield f"the {engine.name} engine matches the counter-example {counter!r}"
     for text in hostile(rule, doc, rng):
-        _found, slow = matcher.confirm(text, ((index, at) for at in _anchor_starts(rule, text)))
+        _found, slow = matcher.confirm(text, [(index, at) for at in _anchor_starts(rule, text)])
         if slow:
             yield f"takes more than {HOSTILE_SECONDS} s on hostile input"
             break

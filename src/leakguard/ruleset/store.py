@@ -58,6 +58,25 @@ def compiled(
     return built
 
 
+def join(rules: CompiledRules, environ: Mapping[str, str]) -> None:
+    """Give rules the one set of all gates that long scans use: from where it was kept, or built and kept."""
+    from leakguard.engine.prefilter import ALL_GATES, build_all
+
+    if not rules.databases or ALL_GATES in rules.databases:
+        return
+    from hashlib import blake2b
+    from zlib import crc32
+
+    gates = blake2b(repr(rules.expressions()).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    about = f"{__version__}\n{gates}\n{_engine_version()}\n{_cpu()}".encode("utf-8", "surrogateescape")
+    where = folder(environ)
+    path = os.path.join(where, f"gates-{crc32(about):08x}.bin") if where else ""
+    kept = read_kept(path, about) if path else None
+    rules.databases[ALL_GATES] = kept if kept is not None else build_all(rules)
+    if path and kept is None:
+        write_kept(path, about, rules.databases[ALL_GATES])
+
+
 def _build(files: Sequence[str], name: str, *, indexed: bool, rules_version: int | None) -> CompiledRules:
     """Read the wheel's index of its own rules, or parse the rule files."""
     from leakguard.ruleset import index
