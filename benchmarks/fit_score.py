@@ -46,7 +46,7 @@ OWN = 2.0
 """How much one of our own forms counts against one match of CredData or one rule of a peer."""
 LEAST_GROUPS = 3
 LEAST_ROWS = 15
-AGAINST = {"not-a-secret", "path-or-url", "code", "stock-words", "placeholder", "refers", "repeats", "counts", "same-as-name"} | {
+AGAINST = {"not-a-secret", "path-or-url", "code", "algorithm", "stock-words", "placeholder", "refers", "repeats", "counts", "same-as-name"} | {
     "like-its-name",
     "odd-sign",
     "starts-with-sign",
@@ -56,7 +56,7 @@ AGAINST = {"not-a-secret", "path-or-url", "code", "stock-words", "placeholder", 
     "example",
 }
 """Groups that may only lower a score."""
-AT_MOST = {"refers": -4.0, "placeholder": -2.0, "repeats": -2.5, "counts": -2.5, "code": -1.5, "stock-words": -3.0} | {
+AT_MOST = {"refers": -4.0, "algorithm": -4.0, "placeholder": -2.0, "repeats": -2.5, "counts": -2.5, "code": -1.5, "stock-words": -3.0} | {
     "before:message": -2.0,
     "after:message": -1.5,
     "form:non-ascii": -2.0,

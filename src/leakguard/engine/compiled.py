@@ -13,7 +13,7 @@ from typing import Any
 from leakguard.engine import vendors
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 9
+LAYOUT = 10
 """Number of this form; part of the cache key."""
 
 

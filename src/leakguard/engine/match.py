@@ -6,6 +6,7 @@ Rejected: the pattern over the whole input (2 MB/s where this does hundreds).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
@@ -28,60 +29,84 @@ class RawMatch(NamedTuple):
     groups: dict[str, bytes]
 
 
+_LEFT = re.compile(rb"(?<![0-9A-Za-z](?<!\\[nrtbf])(?<!%[0-9A-Fa-f]{2})(?<!\\u[0-9A-Fa-f]{4}))")
+"""No letter or digit to the left of a value, unless it ends an escape (`\\n`, `%3D`, `\\u0022`)."""
+_BREAK = re.compile(rb"[^0-9A-Za-z]")
+_PINS = re.compile(rb"(?:[@#]|sha(?:1|256|512)[:-]|commit/)\Z")
+"""What stands before a value that pins a version: no secret, however near a vendor's name."""
+
+
+class _Keyword(NamedTuple):
+    """A keyword's rule made ready; all of them share what may stand between name and value."""
+
+    names: tuple[bytes, ...]
+    """Longest first."""
+    value: re.Pattern[bytes]
+    gap: Any
+    after: int
+
+
 class Matcher:
     """Runs patterns, each compiled at its first hit."""
 
     def __init__(self, rules: CompiledRules, timeout: float = TIMEOUT) -> None:
         self._rules = rules
         self._timeout = timeout
-        self._patterns: dict[int, tuple[Any, Any, int, int]] = {}
+        self._patterns: dict[int, tuple[Any, int, int] | _Keyword] = {}
+        self._gaps: dict[str, Any] = {}
         self._parts: dict[str, Any] = {}
 
     def confirm(self, data: bytes, hits: Collection[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
         """Return the matches, by position, and the ids of rules that ran out of time."""
         out: dict[tuple[int, int, int], RawMatch] = {}
         slow: set[str] = set()
-        patterns, timeout, size = self._patterns, self._timeout, len(data)
+        patterns = self._patterns
         for index, start in sorted(hits) if len(hits) > 1 else hits:
-            pattern, value, before, after = patterns.get(index) or self._compile(index)
-            stop = start + after + _SLACK
-            if value is not None and value(data, start, stop) is None:
-                continue
+            known = patterns.get(index) or self._compile(index)
             try:
-                if before:
-                    found = pattern.finditer(data, max(0, start - before), min(stop, size), timeout=timeout)
-                    matches = [m for m in found if m.start() <= start < m.end()]
-                else:
-                    one = pattern.match(data, start, min(size, stop), timeout=timeout)
-                    if one is None:
-                        continue
-                    matches = [one]
+                found = (
+                    _beside(data, index, start, known) if isinstance(known, _Keyword) else self._matches(data, index, start, *known)
+                )
             except TimeoutError:
                 slow.add(self._rules.rule(index).id)
                 continue
-            for m in matches:
-                spans = m.spans("secret")
-                for which, span in enumerate(spans):
-                    key = (index, *span)
-                    # of two anchors before a value the nearer says more, where the other only stands somewhere before it
-                    if key not in out or out[key].groups.get("far"):
-                        alone = len(spans) == 1
-                        out[key] = (
-                            RawMatch(index, span[0], span[1], m.start(), m.groupdict(b"")) if alone else _entry(index, m, which)
-                        )
+            for match in found:
+                key = (index, match.start, match.end)
+                # of two anchors before a value the nearer says more, where the other only stands somewhere before it
+                if key not in out or out[key].groups.get("far"):
+                    out[key] = match
         if len(out) < 2:
             return [*out.values()], slow
         return sorted(out.values(), key=lambda m: (m.start, m.end, m.rule)), slow
 
-    def _compile(self, index: int) -> tuple[Any, Any, int, int]:
-        import re
+    def _matches(self, data: bytes, index: int, start: int, pattern: Any, before: int, after: int) -> list[RawMatch]:
+        stop = min(len(data), start + after + _SLACK)
+        if before:
+            found = pattern.finditer(data, max(0, start - before), stop, timeout=self._timeout)
+            matches = [m for m in found if m.start() <= start < m.end()]
+        else:
+            one = pattern.match(data, start, stop, timeout=self._timeout)
+            matches = [one] if one is not None else []
+        out: list[RawMatch] = []
+        for m in matches:
+            spans = m.spans("secret")
+            if len(spans) == 1:
+                out.append(RawMatch(index, spans[0][0], spans[0][1], m.start(), m.groupdict(b"")))
+            else:
+                out += [_entry(index, m, which) for which in range(len(spans))]
+        return out
 
+    def _compile(self, index: int) -> tuple[Any, int, int] | _Keyword:
         import regex
 
         rule = self._rules.rule(index)
-        # near most vendors' names stands no value at all; `re` tells that in a tenth of the time
-        value = re.compile(rule.value.encode("latin-1")).search if rule.value else None
-        compiled = (regex.compile(rule.pattern.encode("latin-1"), regex.VERSION0), value, rule.before, rule.after)
+        compiled: tuple[Any, int, int] | _Keyword
+        if rule.shape == "keyword":
+            gap = self._gaps.get(rule.pattern) or self._gaps.setdefault(rule.pattern, re.compile(rule.pattern.encode("latin-1")))
+            names = tuple(sorted((a.encode("latin-1") for a in rule.anchors), key=len, reverse=True))
+            compiled = _Keyword(names, re.compile(rule.value.encode("latin-1")), gap, rule.after)
+        else:
+            compiled = (regex.compile(rule.pattern.encode("latin-1"), regex.VERSION0), rule.before, rule.after)
         self._patterns[index] = compiled
         return compiled
 
@@ -107,3 +132,38 @@ def _entry(index: int, match: Any, which: int) -> RawMatch:
     """Return one of several values of a match, each with a name of its own (`key`): the entries of a Secret."""
     start, end = match.spans("secret")[which]
     return RawMatch(index, start, end, match.starts("key")[which], {"key": match.captures("key")[which]})
+
+
+def _beside(data: bytes, index: int, start: int, rule: _Keyword) -> tuple[RawMatch, ...]:
+    """Return the value that belongs to the vendor's name at `start`, if there is one.
+
+    The value is looked for first, since most names have none near; only then what stands between. One that is assigned to
+    the name goes before one that only stands near.
+    """
+    head = data[start : start + len(rule.names[0])].lower()
+    stop = start + rule.after + _SLACK
+    for name in rule.names:
+        if not head.startswith(name):
+            continue
+        begin = at = start + len(name)
+        near: RawMatch | None = None
+        while value := rule.value.search(data, at, stop):
+            place = value.start()
+            if not _LEFT.match(data, place):
+                # it begins inside a word: none can begin before that ends
+                step = _BREAK.search(data, place, stop)
+                if step is None:
+                    break
+                at = step.end()
+                continue
+            at = place + 1
+            gap = rule.gap.fullmatch(data, begin, place)
+            if gap is None:
+                continue
+            if gap["far"] is None:
+                return (RawMatch(index, place, value.end(), start, value.groupdict(b"")),)
+            if near is None and not _PINS.search(data, max(0, place - 8), place):
+                near = RawMatch(index, place, value.end(), start, {**value.groupdict(b""), "far": gap["far"]})
+        if near is not None:
+            return (near,)
+    return ()

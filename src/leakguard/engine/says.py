@@ -28,6 +28,7 @@ _SAYS = {
     "generic": "what values assigned to such names are, all told",
     "odd-sign": "holds signs that tokens don't have",
     "path-or-url": "is a path, URL, e-mail address or version",
+    "algorithm": "names an algorithm",
     "code": "is an expression or a keyword of code",
     "stock-words": "is made of words that stand in for a secret",
     "ends-a-sentence": "ends as a sentence does",

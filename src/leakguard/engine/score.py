@@ -82,6 +82,13 @@ class _Sum:
             self.total += weight
             self.terms.append((term, weight))
 
+    def gives_up(self, least: float) -> bool:
+        """Whether the sum is below what it must be by now; if so it stays below the floor, however close it came."""
+        if self.total >= least:
+            return False
+        self.total = min(self.total, least - 1e-6)
+        return True
+
     def reasons(self, rule: Rule) -> tuple[Reason, ...]:
         first = Reason("prior:" + rule.shape, rule.prior, says("prior:" + rule.shape))
         return (first, *(Reason(term, round(weight, 3), says(term)) for term, weight in self.terms))
@@ -110,22 +117,22 @@ def _generic(
         # `$PWD:/src` and `test "$pass" = link` read; `$password = 'x'` sets
         if (not match.groups.get("q") and b"=" not in between) or values.COMPARED(between):
             add("reads-a-variable")
-    if found.total + left[0] < low:
+    if found.gives_up(low - left[0]):
         return
     for term in t.shape(who, text):
         add(term)
-    if found.total + left[1] < low:
+    if found.gives_up(low - left[1]):
         return
     add(t.pairs(who, text))
-    if found.total + left[2] < low:
+    if found.gives_up(low - left[2]):
         return
     for term in t.language(who, text):
         add(term)
-    if found.total + left[3] < low:
+    if found.gives_up(low - left[3]):
         return
     for term in t.no_secret(who, text, name):
         add(term)
-    if alone or found.total + left[4] < low:
+    if alone or found.gives_up(low - left[4]):
         return
     for term in t.near(match, data):
         add(term)

@@ -166,7 +166,9 @@ def shape(who: str, text: str) -> list[str]:
             out.append("odd-sign")
     if values.path_or_url(text):
         out.append("path-or-url")
-    if values.code(text) or algorithm(text):
+    if algorithm(text):
+        out.append("algorithm")
+    elif values.code(text):
         out.append(who + ".code")
     if stock(text):
         out.append(who + ".stock-words")
@@ -279,7 +281,7 @@ def near(match: RawMatch, data: bytes) -> list[str]:
 STAGES = (
     frozenset({"name", "word", "after", "before", "file", "sign", "quote", "style", "not-a-secret"}),
     frozenset(
-        {"form", "length", "odd-sign", "path-or-url", "code", "stock-words", "ends-a-sentence", "starts-with-sign", "brackets"}
+        {"form", "length", "odd-sign", "path-or-url", "code", "algorithm", "stock-words", "ends-a-sentence", "starts-with-sign", "brackets"}
         | {"backslash", "one-space", "many-spaces"}
     ),
     frozenset({"pairs"}),

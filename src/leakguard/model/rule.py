@@ -37,9 +37,9 @@ class Rule(NamedTuple):
     kind: str
     """Credential class: `api_key`, `personal_token`, `password`, `private_key`, ..."""
     pattern: str
-    """Matched by `regex`; the value is the group `secret`."""
+    """Matched by `regex`; the value is the group `secret`. Of a keyword's rule: what may stand between keyword and value."""
     value: str
-    """A keyword's value alone: where it matches nowhere behind an anchor, neither does the pattern. Empty: not known."""
+    """Of a keyword's rule: the value, by `re`."""
     least: int
     """Letters, digits, `_` and `-` in a row that stand in every value of a keyword's rule; 0: not known."""
     anchors: tuple[str, ...]

@@ -111,8 +111,8 @@ _SEPARATOR = (
     + r"|>|-|[ \t])\s{0,24}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\{0,3}[\"'`]|&quot;|[{\[<]){0,3}[ \t]{0,2}(?:(?i:bearer|token|basic|apikey|api-key)[ \t:=]{1,2})?"
 )
 """What may stand between a vendor's name and the value: the rest of a name, an assignment, quotes, a call."""
-_FAR = r"(?P<far>[\s\S]{0,48}?)(?<![@#])(?<!sha(?:1|256|512)[:-])(?<!commit/)"
-"""Or anything, close by; `score` takes that for less. Not what pins a version."""
+_GAP = f"(?:{_SEPARATOR}|(?P<far>[\\s\\S]{{0,48}}))"
+"""Or anything, close by; `score` takes that for less."""
 _FRAGMENTS = FRAGMENTS | {
     "{rest}": r"[0-9A-Za-z_.\-]{0,40}",
     "{assign}": _CLOSES + _TYPED + r"[ \t]{0,16}(?:" + _VALUE_KEY + "|" + _SIGN + r")\s{0,32}" + _CALL,
@@ -380,13 +380,20 @@ def _keyword(e: dict[str, Any], where: str) -> _Shape:
     if min(map(len, keywords)) < 3:
         msg = f"{where}: keywords have at least three characters"
         raise RuleError(msg, hint="a vendor's name, not an abbreviation")
-    names = "|".join(re.escape(k) for k in sorted(keywords, key=len, reverse=True))
-    value, right = t.to_regex(nodes), t.right(nodes)
-    pattern = f"(?i:{names})(?:{_SEPARATOR}|{_FAR}){t.LEFT}(?P<secret>{value}){right}"
     gates = tuple(("(?i)" + re.escape(k), len(k)) for k in keywords)
     heads, _rest = t.leads(nodes)
     public = min(map(len, heads)) if heads else 0
-    return _Shape("keyword", pattern, keywords, gates, 240 + t.longest(nodes), public, e["value"], value + right, t.unbroken(nodes))
+    return _Shape(
+        "keyword",
+        _GAP,
+        keywords,
+        gates,
+        240 + t.longest(nodes),
+        public,
+        e["value"],
+        t.to_regex(nodes) + t.right(nodes),
+        t.unbroken(nodes),
+    )
 
 
 def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...], tuple[tuple[str, str], ...]]:
