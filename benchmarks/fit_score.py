@@ -46,7 +46,18 @@ OWN = 2.0
 """How much one of our own forms counts against one match of CredData or one rule of a peer."""
 LEAST_GROUPS = 3
 LEAST_ROWS = 15
-AGAINST = {"not-a-secret", "path-or-url", "code", "algorithm", "stock-words", "placeholder", "refers", "repeats", "counts", "same-as-name"} | {
+AGAINST = {
+    "not-a-secret",
+    "path-or-url",
+    "code",
+    "algorithm",
+    "stock-words",
+    "placeholder",
+    "refers",
+    "repeats",
+    "counts",
+    "same-as-name",
+} | {
     "like-its-name",
     "odd-sign",
     "starts-with-sign",
@@ -56,9 +67,19 @@ AGAINST = {"not-a-secret", "path-or-url", "code", "algorithm", "stock-words", "p
     "example",
 }
 """Groups that may only lower a score."""
-AT_MOST = {"refers": -4.0, "algorithm": -4.0, "placeholder": -2.0, "repeats": -2.5, "counts": -2.5, "code": -1.5, "stock-words": -3.0} | {
+AT_MOST = {
+    "refers": -4.0,
+    "algorithm": -4.0,
+    "placeholder": -2.0,
+    "repeats": -2.5,
+    "counts": -2.5,
+    "code": -1.5,
+    "stock-words": -3.0,
+} | {
     "before:message": -2.0,
     "after:message": -1.5,
+    "after:hash": -1.5,
+    "before:hash": -2.5,
     "form:non-ascii": -2.0,
     "many-spaces": -1.5,
 }
@@ -106,11 +127,7 @@ def observed_in(engine: Any, data: bytes, root: str, path: str) -> list[tuple[An
         if rule.shape == "generic":
             who = "password" if rule.kind == "password" else "token"
             text = data[match.start + rule.public : match.end].decode("utf-8", "replace")
-            observed = [
-                "generic",
-                "rule:" + rule.id,
-                *(["vendor"] if who == "token" and engine.vendor(data, match, rule, name) else []),
-            ]
+            observed = ["generic", "rule:" + rule.id]
             observed += terms.outside(who, rule, match, data, name, kind, alone=False)
             observed += [*terms.shape(who, text), terms.pairs(who, text), *terms.language(who, text)]
             observed += [*terms.no_secret(who, text, name), *terms.near(match, data)]

@@ -323,7 +323,7 @@ def test_explain_says_rule_terms_and_why_no_filter_dropped_it(tree: Path, run: R
     out = run("explain", prefix).stdout
     assert "github-pat-classic: a token that is told by its form" in out
     assert "a.py:1:6" in out
-    assert re.search(r"score +1\.00, the sum of:\n +\+3\.50  has the form of this token\n +\+5\.00  passes the offline check", out)
+    assert re.search(r"score +1\.00, the sum of:\n +\+3\.50  has the form of this token\n +\+5\.00  passes its offline check", out)
     assert "none dropped it: no inline mark, no baseline line, no path or rule setting covers it" in out
     assert leaks(out, token, 4) == []
 

@@ -55,21 +55,21 @@ def test_what_is_held_is_found_in_every_text_however_often_its_lines_came_before
 @needs_native
 def test_a_text_that_held_nothing_is_not_asked_about_again() -> None:
     known = Seen(BACK, AHEAD, BACK, AHEAD)
-    text = b"".join(b"line %d of many\n" % n for n in range(500))
+    text = b"".join(b"%d is the line of many\n" % n for n in range(500))
     runs, note = known.fresh(text, (0, len(text)))
     assert list(runs) == [0, len(text)]
     known.learn(note, [])
     assert not known.fresh(text, (0, len(text)))[0]
-    changed = text.replace(b"line 250 ", b"LINE 250 ")
+    changed = text.replace(b"250 is", b"250 IS")
     runs = known.fresh(changed, (0, len(changed)))[0]
     assert 0 < runs[1] - runs[0] < len(text) // 4
-    assert runs[0] <= changed.index(b"LINE") < runs[1]
+    assert runs[0] <= changed.index(b"IS") < runs[1]
 
 
 @needs_native
 def test_a_chunk_that_held_something_is_asked_about_again() -> None:
     known = Seen(BACK, AHEAD, BACK, AHEAD)
-    text = b"".join(b"line %d of many\n" % n for n in range(500))
+    text = b"".join(b"%d is the line of many\n" % n for n in range(500))
     _runs, note = known.fresh(text, (0, len(text)))
     known.learn(note, [(4000, 4020)])
     runs = known.fresh(text, (0, len(text)))[0]

@@ -133,11 +133,12 @@ static PyObject *fresh(PyObject *self, PyObject *args)
             const unsigned char *line = bytes + at, *stop = memchr(line, '\n', (size_t)(end - at));
             int64_t next = stop ? stop + 1 - bytes : end;
             int cut = next == end || next - start >= LONGEST;
-            if (!cut && next >= 8) {
-                /* the last bytes of a line tell enough to cut by */
-                uint64_t tail;
+            if (!cut && next >= 8 && at + 8 <= size) {
+                /* the first and last bytes of a line tell enough to cut by */
+                uint64_t head, tail;
+                memcpy(&head, line, 8);
                 memcpy(&tail, bytes + next - 8, 8);
-                cut = ((tail ^ seed) * 0x9e3779b97f4a7c15u) >> 60 == 0;
+                cut = mixed((head ^ seed) * 0x9e3779b97f4a7c15u + tail) >> 60 == 0;
             }
             if (cut) {
                 int64_t from = start - back < 0 ? 0 : start - back, to = next + ahead > size ? size : next + ahead;

@@ -60,7 +60,8 @@ _AFTER = _table(
 _BEFORE = _table(
     {
         "message": "label btn button title msg message text hint placeholder tooltip error err mandatory desc description help",
-        "public": "public pub primary foreign partition sort cache row hot shortcut index unique composite natural lookup group order translation i18n map hash object json xml lang menu tab meta",
+        "public": "public pub primary foreign partition sort cache row hot shortcut index unique composite natural lookup group order translation i18n map object json xml lang menu tab meta",
+        "hash": "hashed hash encrypted crypted digest",
         "verb": "is has use show hide should can forgot forget reset change confirm validate verify check enable disable require required missing without no get set with remove delete update generate create repeat enter",
         "pretend": "fake dummy mock example sample invalid bad wrong incorrect test testing stub demo expected",
     }
