@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_SLOTS = 1 << 21
+_SLOTS = 1 << 20
 """Keys that are kept, 8 bytes each."""
 
 
