@@ -281,7 +281,18 @@ def near(match: RawMatch, data: bytes) -> list[str]:
 STAGES = (
     frozenset({"name", "word", "after", "before", "file", "sign", "quote", "style", "not-a-secret"}),
     frozenset(
-        {"form", "length", "odd-sign", "path-or-url", "code", "algorithm", "stock-words", "ends-a-sentence", "starts-with-sign", "brackets"}
+        {
+            "form",
+            "length",
+            "odd-sign",
+            "path-or-url",
+            "code",
+            "algorithm",
+            "stock-words",
+            "ends-a-sentence",
+            "starts-with-sign",
+            "brackets",
+        }
         | {"backslash", "one-space", "many-spaces"}
     ),
     frozenset({"pairs"}),

@@ -11,21 +11,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from hashlib import blake2b
+from typing import NamedTuple
 
 from leakguard.errors import ConfigError
 from leakguard.model.blob import FileProvenance, GitProvenance
 from leakguard.model.finding import Finding, Place
 
 _PERSON = b"leakguard-base"
+_SAID = 10
+"""Fields that say something; the others say where."""
 _ORDER = ("v", "rule", "path", "name", "salt", "hash", "tag", "foreign", "reason", "until")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One accepted finding."""
+class Line(NamedTuple):
+    """One accepted finding. Two that say the same are equal, wherever they stand."""
 
     rule: str
     path: str
@@ -39,9 +40,18 @@ class Line:
     foreign: str = ""
     """`foreign:<tool>:<hash>` of an import that waits for its place; covers nothing."""
     extra: tuple[tuple[str, object], ...] = ()
-    text: str = field(default="", compare=False)
+    text: str = ""
     """The line as it stands in the file; kept byte for byte."""
-    number: int = field(default=0, compare=False)
+    number: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Line) and self[:_SAID] == other[:_SAID]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:_SAID])
 
     def expired(self, today: str) -> bool:
         """Whether its last day is over."""
