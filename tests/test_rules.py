@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
@@ -153,3 +155,23 @@ def test_a_generated_example_of_every_format_rule_is_its_whole_value() -> None:
         if rule.shape == "format":
             value = templates.expand(doc.template, rng)
             assert any(value.lower().startswith(anchor) for anchor in rule.anchors), rule.id
+
+
+def test_the_page_of_credential_types_is_made_from_the_rules() -> None:
+    """Anew: `leakguard rules list -f markdown > docs/credentials.md`."""
+    made = subprocess.run([sys.executable, "-m", "leakguard", "rules", "list", "-f", "markdown"], capture_output=True, check=True)
+    page = Path(__file__).parent.parent / "docs" / "credentials.md"
+
+    assert made.stdout.decode() == page.read_text("utf-8")
+
+
+def test_rules_are_listed_by_group_level_and_word() -> None:
+    def listed(*options: str) -> list[str]:
+        command = [sys.executable, "-m", "leakguard", "rules", "list", *options]
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
+
+    grouped = listed("--by", "severity", "--provider", "github")
+    assert "critical" in grouped
+    assert any(line.startswith("  github-") for line in grouped)
+    assert all("slack" in line.lower() for line in listed("--search", "Slack")[:-1])
+    assert len(listed("--level", "balanced")) < len(listed("--level", "all"))

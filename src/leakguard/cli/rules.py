@@ -27,12 +27,28 @@ def _load(paths: tuple[str, ...]) -> Any:
 
 @command.command("list")
 @_paths
-@click.option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", help="How to write the list.")
+@click.option(
+    "--format", "-f", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="How to write the list."
+)
+@click.option("--by", type=click.Choice(["provider", "class", "severity", "level"]), help="Group the text by this.")
 @click.option("--provider", metavar="ID", help="Only this provider's.")
 @click.option("--kind", metavar="KIND", help="Only this credential class (api_key, password, ...).")
 @click.option("--severity", type=click.Choice(["critical", "high", "medium", "low"]), help="Only this severity.")
+@click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="Only what this level reports.")
+@click.option("--search", metavar="TEXT", help="Only where id, name or provider hold this.")
 @click.option("--checks", is_flag=True, help="List the offline checks that rules may name.")
-def list_(paths: tuple[str, ...], form: str, provider: str | None, kind: str | None, severity: str | None, *, checks: bool) -> None:
+def list_(
+    paths: tuple[str, ...],
+    form: str,
+    by: str | None,
+    provider: str | None,
+    kind: str | None,
+    severity: str | None,
+    level: str | None,
+    search: str | None,
+    *,
+    checks: bool,
+) -> None:
     """List every rule, families expanded."""
     if checks:
         from leakguard.engine.checks import CHECKS
@@ -41,10 +57,16 @@ def list_(paths: tuple[str, ...], form: str, provider: str | None, kind: str | N
             click.echo(f"{name:18} {(function.__doc__ or '').strip().splitlines()[0] if function.__doc__ else ''}")
         return
     loaded = _load(paths)
+    levels = ("strict", "balanced", "all")
+    reported = levels[: levels.index(level) + 1] if level else levels
     rows = [
         (rule, doc)
         for rule, doc in zip(loaded.rules, loaded.docs, strict=True)
-        if provider in (None, rule.provider) and kind in (None, rule.kind) and severity in (None, rule.severity)
+        if provider in (None, rule.provider)
+        and kind in (None, rule.kind)
+        and severity in (None, rule.severity)
+        and rule.level in reported
+        and (search or "").casefold() in f"{rule.id}\n{rule.name}\n{doc.provider_name}".casefold()
     ]
     if form == "json":
         import json
@@ -59,10 +81,9 @@ def list_(paths: tuple[str, ...], form: str, provider: str | None, kind: str | N
         )
         click.echo()
         return
-    width = max((len(rule.id) for rule, _doc in rows), default=0)
-    for rule, _doc in rows:
-        click.echo(f"{rule.id:{width}}  {rule.severity:8}  {rule.name}")
-    click.echo(f"{len(rows)} rules of {len({rule.provider for rule, _doc in rows})} providers")
+    from leakguard.cli import _rule_list
+
+    click.echo("\n".join(_rule_list.markdown(rows) if form == "markdown" else _rule_list.lines(rows, by or "")))
 
 
 def _row(rule: Any, doc: Any) -> dict[str, Any]:
