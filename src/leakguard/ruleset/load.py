@@ -18,7 +18,7 @@ from leakguard.model.finding import LEVELS
 from leakguard.model.rule import SEVERITIES, Part, Rule, RuleDoc
 from leakguard.ruleset import templates as t
 from leakguard.ruleset.files import rule_files
-from leakguard.ruleset.fragments import FRAGMENTS
+from leakguard.ruleset.fragments import FRAGMENTS, GAP
 
 KINDS = frozenset(
     [
@@ -92,40 +92,6 @@ _PLAIN_HEAD = re.compile(
 """A prefix of words that stand in many names: no vendor's own."""
 _LOOSE_LEAST = 16
 """Characters that have to follow it."""
-_CLOSES = r"(?:\\{0,3}[\"'`]|&quot;|[\])}]){0,3}"
-"""What ends a name: quotes (escaped where text stands inside a string), brackets."""
-_TYPED = r"(?:\[[0-9A-Za-z_]{0,16}\]|:[ \t]?[A-Za-z_&][0-9A-Za-z_.<>\[\]|?&' ]{0,30}(?==)|[ \t]{1,4}(?:const |\*|[Aa]s )?[A-Za-z][a-z0-9]{2,10}(?=[ \t]{0,8}:?=))?"
-"""A type between name and sign: `key: string = `, `var key string = `."""
-_SIGN = r"[:!?|+.~<]{0,3}={1,3}>?|:{1,3}|,|\(|->|<-|\|\||\?\?|-(?=[ \t])|or(?=[ \t])|\{(?=[\"'])"
-"""What assigns, compares, passes or stands in (`process.env.KEY || "..."`)."""
-_CALL = r"(?:(?:new )?[0-9A-Za-z_.:\[\]]{0,32}[({][ \t]{0,2})?(?:<<)?"
-"""A call round the value, or a language's own quotes."""
-_VALUE_KEY = r"(?:(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,32})?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]{0,4}[:=]|\{[ \t]{0,4}\r?\n[ \t]{0,16}default[ \t]{0,8}=)"
-"""A value that stands under a key of its own: `name: TOKEN` and `value: ...`, `variable "token" {` and `default = ...`."""
-_SEPARATOR = (
-    r"[0-9A-Za-z_.\- ]{0,40}"
-    + _CLOSES
-    + _TYPED
-    + r"[ \t]{0,8}(?:"
-    + _SIGN
-    + r"|>|-|[ \t])\s{0,24}(?:[0-9A-Za-z_.]{0,24}\()?(?:\\{0,3}[\"'`]|&quot;|[{\[<]){0,3}[ \t]{0,2}(?:(?i:bearer|token|basic|apikey|api-key)[ \t:=]{1,2})?"
-)
-"""What may stand between a vendor's name and the value: the rest of a name, an assignment, quotes, a call."""
-_GAP = f"(?:{_SEPARATOR}|(?P<far>[\\s\\S]{{0,48}}))"
-"""Or anything, close by; `score` takes that for less."""
-_FRAGMENTS = FRAGMENTS | {
-    "{rest}": r"[0-9A-Za-z_.\-]{0,40}",
-    "{assign}": _CLOSES + _TYPED + r"[ \t]{0,16}(?:" + _VALUE_KEY + "|" + _SIGN + r")\s{0,32}" + _CALL,
-    "{set}": r"[\"'`\])]{0,2}[ \t]{0,16}(?::-(?=[^\s{}]{1,127}\})|[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]{0,16}(?:(?:!!str|&[0-9A-Za-z_\-]{1,24})[ \t]{1,4})?",
-    "{inside}": r"(?:[\"']?(?:[ \t][^<>\r\n]{0,80})?|</(?i:name|key|param-name)>\s{0,40}<(?i:value|string|param-value))>\s{0,60}(?:<(?i:value|string)>\s{0,20})?(?:<!\[CDATA\[)?",
-    # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
-    "{~rest}": r"[0-9A-Za-z_.\-]*",
-    "{~assign}": r"[\\\"'`\])}&;quot]*(?:\[[0-9A-Za-z_]*\]|:?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&*' ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|\|\||\?\?|or[ \t]|-|\{|"
-    r"(?:,?[ \t]*(?:\r?\n[ \t]*)?)?[\"']?(?:default)?[Vv]alue[\"']?[ \t]*[:=]|\{[ \t]*\r?\n[ \t]*default[ \t]*=)\s*(?:(?:new )?[0-9A-Za-z_.:\[\]]*[({][ \t]*)?(?:<<)?",
-    "{~set}": r"[\"'`\])]*[ \t]*(?:[:!?|+.~<]*=>?|:+-?)[ \t]*(?:(?:!!str|&[0-9A-Za-z_\-]*)[ \t]+)?",
-    "{~inside}": r"(?:[\"']?(?:[ \t][^<>\r\n]*)?|</(?:name|key|param-name)>\s*<(?:value|string|param-value))>\s*(?:<(?:value|string)>\s*)?(?:<!\[CDATA\[)?",
-}
-"""Pieces that generic patterns and gates share, written `{name}`."""
 
 
 class Loaded(NamedTuple):
@@ -310,7 +276,7 @@ def _shape(e: dict[str, Any], where: str) -> _Shape:
 
 
 def _filled(pattern: str) -> str:
-    for name, fragment in _FRAGMENTS.items():
+    for name, fragment in FRAGMENTS.items():
         pattern = pattern.replace(name, fragment)
     return pattern
 
@@ -385,7 +351,7 @@ def _keyword(e: dict[str, Any], where: str) -> _Shape:
     public = min(map(len, heads)) if heads else 0
     return _Shape(
         "keyword",
-        _GAP,
+        GAP,
         keywords,
         gates,
         240 + t.longest(nodes),
