@@ -9,6 +9,7 @@ from typing import Any
 Row = tuple[Any, Any]
 """A rule and its document."""
 GROUPS = ("provider", "class", "severity", "level")
+"""By which lines can be grouped."""
 _HEAD = """# Credential types
 
 What LeakGuard knows by its vendor, {rules} types of {providers} providers, and the ways in which it finds what no vendor's form

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from leakguard.cli import _rule_list
 from leakguard.errors import ExitCode, UsageError
+from leakguard.model.finding import LEVELS
 
 _paths = click.option("--rules", "paths", multiple=True, metavar="PATH", help="Further rule files or folders; repeatable.")
 
@@ -30,11 +32,11 @@ def _load(paths: tuple[str, ...]) -> Any:
 @click.option(
     "--format", "-f", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="How to write the list."
 )
-@click.option("--by", type=click.Choice(["provider", "class", "severity", "level"]), help="Group the text by this.")
+@click.option("--by", type=click.Choice(_rule_list.GROUPS), help="Group the text by this.")
 @click.option("--provider", metavar="ID", help="Only this provider's.")
 @click.option("--kind", metavar="KIND", help="Only this credential class (api_key, password, ...).")
 @click.option("--severity", type=click.Choice(["critical", "high", "medium", "low"]), help="Only this severity.")
-@click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="Only what this level reports.")
+@click.option("--level", type=click.Choice(LEVELS), help="Only what this level reports.")
 @click.option("--search", metavar="TEXT", help="Only where id, name or provider hold this.")
 @click.option("--checks", is_flag=True, help="List the offline checks that rules may name.")
 def list_(
@@ -57,8 +59,7 @@ def list_(
             click.echo(f"{name:18} {(function.__doc__ or '').strip().splitlines()[0] if function.__doc__ else ''}")
         return
     loaded = _load(paths)
-    levels = ("strict", "balanced", "all")
-    reported = levels[: levels.index(level) + 1] if level else levels
+    reported = LEVELS[: LEVELS.index(level) + 1] if level else LEVELS
     rows = [
         (rule, doc)
         for rule, doc in zip(loaded.rules, loaded.docs, strict=True)
@@ -81,8 +82,6 @@ def list_(
         )
         click.echo()
         return
-    from leakguard.cli import _rule_list
-
     click.echo("\n".join(_rule_list.markdown(rows) if form == "markdown" else _rule_list.lines(rows, by or "")))
 
 

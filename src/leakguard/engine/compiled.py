@@ -10,7 +10,6 @@ import marshal
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leakguard.engine import vendors
 from leakguard.model.rule import Part, Rule
 
 LAYOUT = 10
@@ -125,6 +124,8 @@ def from_plain(data: tuple[Any, ...], digest: str) -> CompiledRules | None:
 
 def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> CompiledRules:
     """Turn rules into the form that the engine runs; `hyperscan` also builds its sets (10 ms to 100 ms)."""
+    from leakguard.engine import vendors
+
     rows = []
     speaking: list[tuple[str, str, tuple[str, ...]]] = []
     gates: dict[tuple[str, int, str], list[int]] = {}
@@ -140,16 +141,12 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
             gates.setdefault(key, []).append(index)
             least, after = needs.get(key, (rule.least, 0))
             needs[key] = min(least, rule.least), max(after, rule.after)
-    table = tuple((width, tuple(indices), *needs[key]) for key, indices in gates.items() for width in key[1:2])
+    table = tuple((key[1], tuple(indices), *needs[key]) for key, indices in gates.items())
     expressions = marshal.dumps(tuple((expression, scope) for expression, _width, scope in gates))
     compiled = CompiledRules(tuple(rows), table, expressions, {}, digest, marshal.dumps(vendors.table(speaking)))
     if hyperscan:
         add_databases(compiled)
     return compiled
-
-
-_SHORTEST_VENDOR = 4
-"""Characters of a vendor's name that tell it in a key name."""
 
 
 def add_databases(compiled: CompiledRules) -> None:

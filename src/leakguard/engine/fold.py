@@ -58,10 +58,8 @@ def _finding(key: str, group: list[Candidate], severity_of: Callable[[str, str, 
     if secret is None:
         msg = "fold needs candidates with their secret"
         raise TypeError(msg)
-    vendor = next((c.vendor for c in sorted(group, key=lambda c: place_key(c.place)) if c.vendor), "")
-    return Finding(
-        key, best.rule, secret, ordered, score, severity, vendor=vendor if best.vendor or best.rule.shape == "generic" else ""
-    )
+    told = sorted((c for c in group if c.vendor), key=lambda c: place_key(c.place)) if best.rule.shape == "generic" else []
+    return Finding(key, best.rule, secret, ordered, score, severity, vendor=told[0].vendor if told else "")
 
 
 def is_test(provenance: Provenance) -> bool:

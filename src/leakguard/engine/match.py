@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from leakguard.engine.compiled import CompiledRules
+from leakguard.engine.values import late
 
 TIMEOUT = 0.5
 """Seconds that one pattern may take on one window before it is given up and told."""
@@ -29,10 +30,11 @@ class RawMatch(NamedTuple):
     groups: dict[str, bytes]
 
 
-_LEFT = re.compile(rb"(?<![0-9A-Za-z](?<!\\[nrtbf])(?<!%[0-9A-Fa-f]{2})(?<!\\u[0-9A-Fa-f]{4}))")
+LEFT = r"(?<![0-9A-Za-z](?<!\\[nrtbf])(?<!%[0-9A-Fa-f]{2})(?<!\\u[0-9A-Fa-f]{4}))"
 """No letter or digit to the left of a value, unless it ends an escape (`\\n`, `%3D`, `\\u0022`)."""
-_BREAK = re.compile(rb"[^0-9A-Za-z]")
-_PINS = re.compile(rb"(?:[@#]|sha(?:1|256|512)[:-]|commit/)\Z")
+_BEGINS = late("match", LEFT.encode())
+_BREAK = late("search", rb"[^0-9A-Za-z]")
+_PINS = late("search", rb"(?:[@#]|sha(?:1|256|512)[:-]|commit/)\Z")
 """What stands before a value that pins a version: no secret, however near a vendor's name."""
 
 
@@ -149,9 +151,9 @@ def _beside(data: bytes, index: int, start: int, rule: _Keyword) -> tuple[RawMat
         near: RawMatch | None = None
         while value := rule.value.search(data, at, stop):
             place = value.start()
-            if not _LEFT.match(data, place):
+            if not _BEGINS(data, place):
                 # it begins inside a word: none can begin before that ends
-                step = _BREAK.search(data, place, stop)
+                step = _BREAK(data, place, stop)
                 if step is None:
                     break
                 at = step.end()
@@ -162,7 +164,7 @@ def _beside(data: bytes, index: int, start: int, rule: _Keyword) -> tuple[RawMat
                 continue
             if gap["far"] is None:
                 return (RawMatch(index, place, value.end(), start, value.groupdict(b"")),)
-            if near is None and not _PINS.search(data, max(0, place - 8), place):
+            if near is None and not _PINS(data, max(0, place - 8), place):
                 near = RawMatch(index, place, value.end(), start, {**value.groupdict(b""), "far": gap["far"]})
         if near is not None:
             return (near,)

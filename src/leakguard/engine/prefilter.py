@@ -7,13 +7,13 @@ Whole rules as Hyperscan expressions were tried and rejected: a set of a few hun
 
 from __future__ import annotations
 
-import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from leakguard.engine.compiled import CompiledRules
+from leakguard.engine.native import loops as _native
 
 Hit = tuple[int, int]
 
@@ -217,13 +217,3 @@ def _automaton(anchors: dict[str, list[int]]) -> Any:
         automaton.add_word(word, (len(word) - 1, tuple(indices)))
     automaton.make_automaton()
     return automaton
-
-
-_native: Any = None
-if not os.environ.get("LEAKGUARD_PURE"):
-    try:
-        from leakguard.engine import _native as _loops  # type: ignore[attr-defined]  # built where a compiler is
-    except ImportError:
-        pass
-    else:
-        _native = _loops

@@ -7,7 +7,6 @@ No state between blobs, so that any process may scan any blob and the answer is 
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, score
-from leakguard.engine.vendors import vendor_of
 from leakguard.engine.weights import LEVELS, WEIGHTS
 from leakguard.engine.written import plain
 from leakguard.model.blob import Blob, path_in
@@ -37,17 +35,6 @@ _NAME_BEFORE, _NAME_AFTER = 65, 96
 _NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _HEADERS = "http"
 """Provider of the rules for headers."""
-_HOST = re.compile(rb"https?://(?:[^\s/@\"'<>]{1,80}@)?([0-9A-Za-z.\-]{3,80})\.[a-z]{2,12}(?=[/:?\s\"'\\]|\Z)")
-_UNDER = 6
-"""Lines above a value in which its heading is looked for."""
-_HEADING = re.compile(
-    rb"([ \t]*)(?:\[[\"']?([A-Za-z0-9_.\-]{3,32})[\"']?\]|[\"']?([A-Za-z0-9_.\-]{3,32})[\"']?[ \t]*(?:=>|[:=])?[ \t]*[\[{(]?)[ \t]*\Z"
-)
-_WORD_AHEAD = 72
-"""Bytes before a match in which a word may name its vendor."""
-_WORD_BEFORE = re.compile(
-    rb"(?<![A-Za-z0-9_.\-])([A-Za-z0-9_.\-]{3,32})[ \t]{1,4}(?:(?i:api|access|auth|secret|private|app|client|user|personal|bearer)[ \t]{1,2}){0,2}[A-Za-z0-9_.\-]{0,24}\Z"
-)
 
 
 class Scanned(NamedTuple):
@@ -183,18 +170,12 @@ class Engine:
         return match, rule, known, name
 
     def vendor(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
-        """Return the vendor that a generic value's name speaks of, or the word before it (`Acme API key: ...`), or its heading.
-
-        Of a header it is the host that the request on the same line goes to. It names the finding and lifts no score: that
-        it stands behind a vendor's name makes a value no likelier to be a secret than that it stands behind any telling one.
-        """
+        """Return whose credential a generic match is told as, as far as what stands round it tells; else nothing."""
         if rule.shape != "generic":
             return ""
-        words = self.rules.vendors()
-        found = vendor_of(name, words)
-        if name and not found and rule.provider != _HEADERS:
-            found = vendor_of(_word_before(data, match), words) or vendor_of(_heading(data, match), words)
-        return found or vendor_of(_host(data, match), words)
+        from leakguard.engine.vendors import vendor_near
+
+        return vendor_near(data, match, name, self.rules.vendors(), header=rule.provider == _HEADERS)
 
     def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
         data = blob.data
@@ -234,33 +215,6 @@ def key_name(data: bytes, match: RawMatch) -> str:
     after = data[match.whole_start : min(match.start, match.whole_start + _NAME_AFTER)]
     rest = after.lstrip(_NAME_CHARACTERS)
     return (before[at:] + after[: len(after) - len(rest)]).decode("ascii")
-
-
-def _word_before(data: bytes, match: RawMatch) -> str:
-    """Return the word before the name, on its line; `api` and its like are no words of their own."""
-    found = _WORD_BEFORE.search(data, max(0, match.whole_start - _WORD_AHEAD), match.whole_start)
-    return found[1].decode("ascii") if found else ""
-
-
-def _heading(data: bytes, match: RawMatch) -> str:
-    """Return the key or section that the line of the match stands under: `acme:`, `"acme": {`, `[acme]`."""
-    low = max(0, match.whole_start - CONTEXT + 64)
-    lines = data[low : match.whole_start].split(b"\n")
-    indent = len(lines[-1]) - len(lines[-1].lstrip(b" \t"))
-    # a first line that begins before the region is cut, so it is none
-    for line in lines[-2 : 0 if low else None : -1][:_UNDER]:
-        found = _HEADING.match(line.rstrip(b"\r"))
-        if found and (found[2] or len(found[1]) < indent):
-            return (found[2] or found[3]).decode("ascii")
-    return ""
-
-
-def _host(data: bytes, match: RawMatch) -> str:
-    """Return the host that is named on the line of a header, without its top level domain."""
-    begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - CONTEXT // 2)
-    stop = data.find(b"\n", match.end, match.end + CONTEXT // 2)
-    found = _HOST.search(data, begin, match.start) or _HOST.search(data, match.end, stop if stop >= 0 else match.end + CONTEXT // 2)
-    return found[1].decode("ascii") if found else ""
 
 
 def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:

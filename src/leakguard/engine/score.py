@@ -6,7 +6,6 @@ is a test or an example is no term: that lowers severity, not the score.
 
 from __future__ import annotations
 
-import re
 from math import exp, log
 
 from leakguard.engine import terms as t
@@ -23,7 +22,7 @@ CONTEXT = 512
 """Bytes round a match that terms may read."""
 _TELLING_NAME = 6
 """Letters of a vendor's name that do not stand in a random value by chance."""
-_NAMED = re.compile(rb"token|key|secret|passw|auth|bearer|credential", re.IGNORECASE)
+_NAMED = values.late("search", rb"(?i)token|key|secret|passw|auth|bearer|credential")
 
 
 def score(
@@ -142,14 +141,14 @@ def _generic(
 
 
 def _keyword(found: _Sum, rule: Rule, match: RawMatch, name: str, text: str) -> None:
-    if values.name_kind(name) == "no":
+    if values.something_else(name):
         found.add("name:not-a-secret")
     _random(found, text)
     vendor = values.letters_only(rule.provider)
     if len(vendor) >= _TELLING_NAME and vendor in values.letters_only(text):
         found.add("repeats-vendor")
     if gap := match.groups.get("far"):
-        found.add("far:told" if values.TOLD(gap) else "far:near" if _NAMED.search(gap) else "far")
+        found.add("far:told" if values.TOLD(gap) else "far:near" if _NAMED(gap) else "far")
 
 
 def _random(found: _Sum, text: str) -> None:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any
+
+from leakguard.engine.native import loops as _native
 
 _SLOTS = 1 << 20
 """Keys that are kept, 8 bytes each."""
@@ -42,13 +43,3 @@ class Seen:
         """Keep that what `fresh` gave held nothing but these spans (start and end)."""
         if _native and note:
             _native.learn(self._table, note, array("q", [edge for span in spans for edge in span]))
-
-
-_native: Any = None
-if not os.environ.get("LEAKGUARD_PURE"):
-    try:
-        from leakguard.engine import _native as _loops  # type: ignore[attr-defined]  # built where a compiler is
-    except ImportError:
-        pass
-    else:
-        _native = _loops

@@ -8,28 +8,27 @@ without it. Nothing here tells a password's length or alphabet more closely than
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from leakguard.engine import values
 from leakguard.engine.match import RawMatch
 from leakguard.engine.names import name_terms
+from leakguard.engine.values import late
 from leakguard.model.rule import Rule
 
 NEAR = 200
 """Bytes before a match that `near` reads; behind it, fewer."""
 
-_late = values.late
 _QUOTES = {b'"': "double", b"'": "single", b"`": "back", b"": "bare"}
-_AFTER_NAME = re.compile(rb"[0-9A-Za-z_.\-]*")
-_COMPARES = re.compile(rb"[!=]==?|<>|\.equals|isEqual")
-_VALUE_KEY = re.compile(rb"[Vv]alue")
+_AFTER_NAME = late("match", rb"[0-9A-Za-z_.\-]*")
+_COMPARES = late("search", rb"[!=]==?|<>|\.equals|isEqual")
+_VALUE_KEY = late("search", rb"[Vv]alue")
 
 
 def outside(who: str, rule: Rule, match: RawMatch, data: bytes, name: str, kind: str, *, alone: bool) -> list[str]:
     """Return what its name, the sign before it, its quotes and the kind of file say; `who` is `password` or `token`."""
     out = [x if x.startswith("name:") else f"{who}.{x}" for x in name_terms(name)]
-    if values.name_kind(name) == "no":
+    if values.something_else(name):
         out.append("not-a-secret")
     out.append(f"{who}.file:{kind}")
     out.append("quote:" + _QUOTES.get(match.groups.get("q", b""), "escaped"))
@@ -44,7 +43,7 @@ def outside(who: str, rule: Rule, match: RawMatch, data: bytes, name: str, kind:
 
 
 def _sign(between: bytes) -> str:
-    named = _AFTER_NAME.match(between)
+    named = _AFTER_NAME(between)
     return _sign_of(between[named.end() :] if named else between)
 
 
@@ -53,9 +52,9 @@ def _sign_of(between: bytes) -> str:
     """Say what joins name and value."""
     if b"=>" in between:
         return "arrow"
-    if _COMPARES.search(between):
+    if _COMPARES(between):
         return "compares"
-    if _VALUE_KEY.search(between):
+    if _VALUE_KEY(between):
         return "value-key"
     call = "(" if b"(" in between else ""
     if b"=" in between:
@@ -83,24 +82,24 @@ _ALGORITHM_WORDS = frozenset(
     hs rs ps with wrap a kw oaep pss pkcs padding none plain basic digest bearer crypt dir enc sig
     """.split()  # noqa: SIM905 - a list of words to be read
 )
-_RUNS = re.compile(r"[a-z]+|[0-9]+")
+_RUNS = late("findall", r"[a-z]+|[0-9]+")
 
 
 def algorithm(text: str) -> bool:
     """Whether it names an algorithm: `SHA-256`, `aes-128-gcm`, `ssh-ed25519`."""
     if len(text) > 32 or not text.replace("-", "").replace("_", "").replace("/", "").isalnum():
         return False
-    runs = _RUNS.findall(text.lower())
+    runs = _RUNS(text.lower())
     return any(map(str.isalpha, runs)) and all(len(run) < 6 if run.isdigit() else run in _ALGORITHM_WORDS for run in runs)
 
 
-_LETTERS = re.compile(r"[a-z]+")
+_LETTERS = late("findall", r"[a-z]+")
 
 
 def stock(text: str) -> bool:
     """Whether it is made of words that stand in for a secret (`my-secret1`), with any digits and signs."""
     low = text[:64].lower().replace("$", "s").replace("@", "a").replace("w0rd", "word")
-    runs = _LETTERS.findall(low)
+    runs = _LETTERS(low)
     if not runs or sum(map(len, runs)) * 2 < len(low):
         return False
     return all(run in _STOCK_WORDS or _two(run) for run in runs)
@@ -110,19 +109,19 @@ def _two(run: str) -> bool:
     return len(run) <= 24 and any(run[:i] in _STOCK_WORDS and run[i:] in _STOCK_WORDS for i in range(2, len(run) - 1))
 
 
-_LOWER, _UPPER, _DIGITS = re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]")
-_ALNUM = re.compile(r"[0-9A-Za-z]+\Z")
-_BASE64 = re.compile(r"[0-9A-Za-z+/]{16,}={0,2}\Z")
-_URLSAFE = re.compile(r"[0-9A-Za-z_\-]+={0,2}\Z")
-_JOINED = re.compile(r"[A-Za-z0-9]+(?:[_\-.][A-Za-z0-9]+)+\Z")
+_LOWER, _UPPER, _DIGITS = late("search", r"[a-z]"), late("search", r"[A-Z]"), late("search", r"[0-9]")
+_ALNUM = late("match", r"[0-9A-Za-z]+\Z")
+_BASE64 = late("match", r"[0-9A-Za-z+/]{16,}={0,2}\Z")
+_URLSAFE = late("match", r"[0-9A-Za-z_\-]+={0,2}\Z")
+_JOINED = late("match", r"[A-Za-z0-9]+(?:[_\-.][A-Za-z0-9]+)+\Z")
 
 
 def form(text: str) -> str:
     """Return which characters it is made of, and how they are joined."""
     if not text.isascii():
         return "non-ascii"
-    lower, upper, digit = bool(_LOWER.search(text)), bool(_UPPER.search(text)), bool(_DIGITS.search(text))
-    if _ALNUM.match(text):
+    lower, upper, digit = bool(_LOWER(text)), bool(_UPPER(text)), bool(_DIGITS(text))
+    if _ALNUM(text):
         if digit:
             if not lower and not upper:
                 return "digits"
@@ -138,18 +137,18 @@ def form(text: str) -> str:
         return "spaces"
     if not lower and not upper:
         return "digits+signs" if digit else "signs"
-    if _BASE64.match(text):
+    if _BASE64(text):
         return "base64"
-    if _JOINED.match(text):
+    if _JOINED(text):
         return "joined" if not digit else "joined-mixed" if lower and upper else "joined+digits"
-    if _URLSAFE.match(text):
+    if _URLSAFE(text):
         return "urlsafe" if digit and len(text) >= 16 else "signs-end"
     return f"signs{lower + upper + digit}" if len(text) <= 24 else "signs-long"
 
 
-_ENDS = re.compile(r"[.:!?,]\Z")
-_BRACKETS = re.compile(r"[(){}\[\]<>]")
-_ODD = re.compile(r"[^0-9A-Za-z_\-+/=.:~]")
+_ENDS = late("search", r"[.:!?,]\Z")
+_BRACKETS = late("search", r"[(){}\[\]<>]")
+_ODD = late("search", r"[^0-9A-Za-z_\-+/=.:~]")
 _DIGEST_SIZES = frozenset((32, 40, 64))
 _STARTS = "-./@#:%$~(,&?|*"
 
@@ -162,7 +161,7 @@ def shape(who: str, text: str) -> list[str]:
         out.append("password.length:" + ("short" if n < 6 else "long" if n >= 20 else "usual"))
     else:
         out.append("token.length:" + _length(n))
-        if _ODD.search(text):
+        if _ODD(text):
             out.append("odd-sign")
     if values.path_or_url(text):
         out.append("path-or-url")
@@ -172,11 +171,11 @@ def shape(who: str, text: str) -> list[str]:
         out.append(who + ".code")
     if stock(text):
         out.append(who + ".stock-words")
-    if _ENDS.search(text):
+    if _ENDS(text):
         out.append(who + ".ends-a-sentence")
     if text[:1] in _STARTS:
         out.append(who + ".starts-with-sign")
-    if _BRACKETS.search(text):
+    if _BRACKETS(text):
         out.append(who + ".brackets")
     if "\\" in text:
         out.append("backslash")
@@ -234,7 +233,7 @@ def no_secret(who: str, text: str, name: str) -> list[str]:
     return out
 
 
-_LOGIN = _late("search", rb"user|login|host|email|port|server|database|account")
+_LOGIN = late("search", rb"user|login|host|email|port|server|database|account")
 _TAILS = {
     b",": "comma",
     b";": "semicolon",

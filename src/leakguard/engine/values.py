@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from math import log2
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any
 
 _Test = Callable[..., Any]
 
@@ -30,28 +30,6 @@ def late(method: str, pattern: Any, flags: int = 0) -> _Test:
 
 _CLIP = 256
 """Longer values are judged by their beginning."""
-
-
-class Shape(NamedTuple):
-    """How many characters of each kind."""
-
-    lower: int
-    upper: int
-    digits: int
-    symbols: int
-
-    @property
-    def kinds(self) -> int:
-        """How many kinds occur."""
-        return sum(1 for n in self if n)
-
-
-def shape(text: str) -> Shape:
-    """Count kinds of characters."""
-    lower = sum(map(str.islower, text))
-    upper = sum(map(str.isupper, text))
-    digits = sum(map(str.isdigit, text))
-    return Shape(lower, upper, digits, len(text) - lower - upper - digits)
 
 
 def entropy(text: str) -> float:
@@ -193,11 +171,6 @@ def letters_only(text: str) -> str:
     return "".join(filter(str.isalpha, text.lower()))
 
 
-def is_word(text: str) -> bool:
-    """Whether it is one of the common words."""
-    return text in _tables()[1]
-
-
 def word_share(text: str) -> float:
     """Return the share of its characters (separators aside) that belong to common words."""
     text = text[:_CLIP]
@@ -282,20 +255,10 @@ def identifier(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def name_kind(name: str) -> str:
-    """Return `no` (it is something else), `strong` (it promises a secret) or `weak`."""
-    if _NOT_A_SECRET(name):
-        return "no"
-    return "strong" if _STRONG_NAME(name.replace("-", "_")) else "weak"
+def something_else(name: str) -> bool:
+    """Whether a name that holds a secret's word says that its value is something else (`token_type`, `keyboard`)."""
+    return bool(_NOT_A_SECRET(name))
 
-
-_STRONG_NAME = late(
-    "search",
-    r"secret|private_?key|api_?key|access_?key|auth_?key|encryption_?key|signing_?key|account_?key|master_?key|service_?key|client_?key|license_?key|"
-    r"(?:auth|access|api|bearer|refresh|session|bot|oauth|jwt|id|personal|deploy|csrf|user|admin)_?token|passphrase|credential|salt|pepper|nonce|hmac",
-    re.IGNORECASE,
-)
-"""Names that promise a secret."""
 
 _NOT_A_SECRET = late(
     "search",
@@ -333,9 +296,6 @@ TOLD = late(
 )
 """What stands right before a value that is called a secret: an assignment to such a name, an element of such a name; and what
 stands between a vendor's name in a host and a value that is the path below the version of its API."""
-
-LISTED = late("search", rb"[\"'`]\s*,\s*[\"'`]\Z")
-"""What stands between a name and a value that are two strings in a row."""
 
 CALLED = late("search", rb"\(\s*[@bBrRuUfFLN$]{0,2}[\"'`][0-9A-Za-z_.\-]*\Z")
 """What stands before a name that is the first argument of a call: `define('DB_PASSWORD', '...')`."""

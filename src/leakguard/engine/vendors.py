@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from leakguard.engine.match import RawMatch
+from leakguard.engine.values import late
+
 COMMON = (
     "age audit axis box branch checkout close column cursor figure float here iterable jina line linear linechannel meta "
     "metaapp minimax mistral modal openapi persona phrase proof readme render replicate scale segment segmentio "
@@ -34,6 +37,21 @@ _SEGMENT = r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+[a-z]*"
 _SHORT = 4
 """Longest word that has to stand alone between separators or humps; a longer one may run into `key`, `token`, ..."""
 _LONGEST = 24
+_REACH = 512
+"""Bytes round a match in which its vendor may be named."""
+_HOST = late("search", rb"https?://(?:[^\s/@\"'<>]{1,80}@)?([0-9A-Za-z.\-]{3,80})\.[a-z]{2,12}(?=[/:?\s\"'\\]|\Z)")
+_UNDER = 6
+"""Lines above a value in which its heading is looked for."""
+_HEADING = late(
+    "match",
+    rb"([ \t]*)(?:\[[\"']?([A-Za-z0-9_.\-]{3,32})[\"']?\]|[\"']?([A-Za-z0-9_.\-]{3,32})[\"']?[ \t]*(?:=>|[:=])?[ \t]*[\[{(]?)[ \t]*\Z",
+)
+_WORD_AHEAD = 72
+"""Bytes before a match in which a word may name its vendor."""
+_WORD_BEFORE = late(
+    "search",
+    rb"(?<![A-Za-z0-9_.\-])([A-Za-z0-9_.\-]{3,32})[ \t]{1,4}(?:(?i:api|access|auth|secret|private|app|client|user|personal|bearer)[ \t]{1,2}){0,2}[A-Za-z0-9_.\-]{0,24}\Z",
+)
 
 
 def table(rules: Iterable[tuple[str, str, Iterable[str]]]) -> dict[str, str]:
@@ -76,3 +94,42 @@ def vendor_of(name: str, words: Mapping[str, str]) -> str:
                 best, found = end - start, provider.lstrip("?")
                 break
     return found
+
+
+def vendor_near(data: bytes, match: RawMatch, name: str, words: Mapping[str, str], *, header: bool) -> str:
+    """Return the vendor that a generic value's name speaks of, or the word before it (`Acme API key: ...`), or its heading.
+
+    Of a header it is the host that the request on the same line goes to. It names the finding and lifts no score: that
+    it stands behind a vendor's name makes a value no likelier to be a secret than that it stands behind any telling one.
+    """
+    found = vendor_of(name, words)
+    if name and not found and not header:
+        found = vendor_of(_word_before(data, match), words) or vendor_of(_heading(data, match), words)
+    return found or vendor_of(_host(data, match), words)
+
+
+def _word_before(data: bytes, match: RawMatch) -> str:
+    """Return the word before the name, on its line; `api` and its like are no words of their own."""
+    found = _WORD_BEFORE(data, max(0, match.whole_start - _WORD_AHEAD), match.whole_start)
+    return str(found[1], "ascii") if found else ""
+
+
+def _heading(data: bytes, match: RawMatch) -> str:
+    """Return the key or section that the line of the match stands under: `acme:`, `"acme": {`, `[acme]`."""
+    low = max(0, match.whole_start - _REACH + 64)
+    lines = data[low : match.whole_start].split(b"\n")
+    indent = len(lines[-1]) - len(lines[-1].lstrip(b" \t"))
+    # a first line that begins before the region is cut, so it is none
+    for line in lines[-2 : 0 if low else None : -1][:_UNDER]:
+        found = _HEADING(line.rstrip(b"\r"))
+        if found and (found[2] or len(found[1]) < indent):
+            return str(found[2] or found[3], "ascii")
+    return ""
+
+
+def _host(data: bytes, match: RawMatch) -> str:
+    """Return the host that is named on the line of a header, without its top level domain."""
+    begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - _REACH // 2)
+    stop = data.find(b"\n", match.end, match.end + _REACH // 2)
+    found = _HOST(data, begin, match.start) or _HOST(data, match.end, stop if stop >= 0 else match.end + _REACH // 2)
+    return str(found[1], "ascii") if found else ""

@@ -17,7 +17,7 @@ WAYS = ("", "joined", "base64")
 _JOINT = re.compile(
     rb"(\\{0,3}[\"'`])[ \t]{0,8}(?:\\?\r?\n[ \t]{0,40})?(?:\+|\.{1,2}|&|<>)?[ \t]{0,8}(?:\\?\r?\n[ \t]{0,40})?\1|\\\r?\n[ \t]{0,40}"
 )
-"""What stands between two pieces; `{joint}` in rule files is the same."""
+"""What stands between two pieces; no narrower than `_JOINT` of `ruleset/fragments.py`, by which patterns let it through."""
 
 
 def plain(way: str, raw: bytes) -> bytes | None:

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 _BLANKS = r"[ \t]{0,8}(?:\\?\r?\n[ \t]{1,40})?"
 _JOINT = _BLANKS + r"(?:\+|\.{1,2}|&|<>)?" + _BLANKS
-"""What stands between two pieces of a value: a sign or nothing, on the next line as well; see `engine/written.py`."""
-_FIELD = (
-    r"[\"']?(?:type|description|enabled|sensitive|required|nullable|secret|scope|label|masked|protected|noecho|in)[\"']?"
-    r"[ \t]{0,10}[:=][ \t]{0,4}(?:\"[^\"\r\n]{0,40}\"|'[^'\r\n]{0,40}'|[0-9A-Za-z_.]{1,16})[\s,;]{1,12}"
-)
-_FIELD_GATE = (
-    r"[\"']?(?:type|description|enabled|sensitive|required|nullable|secret|scope|label|masked|protected|noecho|in)[\"']?"
-    r"[ \t]*[:=][ \t]*(?:\"[^\"\r\n]*\"|'[^'\r\n]*'|[0-9A-Za-z_.]+)[\s,;]+"
-)
+"""What stands between two pieces of a value: a sign or nothing, on the next line as well; `written._JOINT` takes it out again."""
+_FIELDS = r"[\"']?(?:type|description|enabled|sensitive|required|nullable|secret|scope|label|masked|protected|noecho|in)[\"']?"
+"""Fields that may stand between a name and its value."""
+_FIELD = _FIELDS + r"[ \t]{0,10}[:=][ \t]{0,4}(?:\"[^\"\r\n]{0,40}\"|'[^'\r\n]{0,40}'|[0-9A-Za-z_.]{1,16})[\s,;]{1,12}"
+_FIELD_GATE = _FIELDS + r"[ \t]*[:=][ \t]*(?:\"[^\"\r\n]*\"|'[^'\r\n]*'|[0-9A-Za-z_.]+)[\s,;]+"
 _PIECE = r"(?:[^\r\n\\\"'`]{1,256}+|(?!(?P=q))(?:[\"'`]|\\(?:[^\r\n]|\r?\n)))"
 
 _CLOSES = r"(?:\\{0,3}[\"'`]|&quot;|[\])}]){0,3}"

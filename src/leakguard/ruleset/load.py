@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from leakguard.engine.checks import CHECKS, CHECKSUMS
+from leakguard.engine.match import LEFT
 from leakguard.engine.written import WAYS
 from leakguard.errors import RuleError
 from leakguard.model.finding import LEVELS
@@ -301,11 +302,11 @@ def _format(template: str, where: str) -> _Shape:
         msg = f"{where}: a format begins with at least three literal characters"
         raise RuleError(msg, hint="use 'keywords' with 'value', or 'pattern' with 'anchors'")
     tail, width = t.gate_tail(rest)
-    pattern = f"{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+    pattern = f"{LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
     longest = t.longest(nodes)
     if loose := _loose(heads, rest, template):
         body, chars, longest = loose
-        pattern = f"{t.LEFT}(?:(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}|{body})"
+        pattern = f"{LEFT}(?:(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}|{body})"
         tail, width = f"[{chars}]{{8}}", 8
     # a long beginning is selective by itself, and a literal is what Hyperscan compiles and finds quickest
     gates = tuple((re.escape(h), len(h)) if len(h) >= _SELECTIVE else (re.escape(h) + tail, len(h) + width) for h in heads)
@@ -369,7 +370,7 @@ def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...],
         template = entry.get("format", entry.get("template", ""))
         if "format" in entry:
             nodes = t.parse(entry["format"], where=where)
-            pattern = f"{t.LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+            pattern = f"{LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
         else:
             pattern = entry["pattern"]
         parts.append(

@@ -38,9 +38,6 @@ ALL_BEFORE = "*"
 """What a checksum names that is computed over everything before it."""
 MAX_LEADS = 64
 
-LEFT = r"(?<![0-9A-Za-z](?<!\\[nrtbf])(?<!%[0-9A-Fa-f]{2})(?<!\\u[0-9A-Fa-f]{4}))"
-"""No letter or digit to the left, unless it ends an escape (`\\n`, `%3D`, `\\u0022`)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Literal:

@@ -38,6 +38,11 @@ class Held(NamedTuple):
     sieve: Sieve | None
 
 
+def nothing_held() -> Held:
+    """Return a value to add to."""
+    return Held(set(), {}, set(), set(), set(), set(), 0, 0, None)
+
+
 def held(
     repository: Repository, sieve: Sieve, jobs: int, progress: Callable[[float], None] | None, memory: Memory | None = None
 ) -> Held:
@@ -60,7 +65,7 @@ def held(
     ]
     names = [*loose, *damaged]
     tasks += [_loose_task(repository, sieve, names[at : at + _LOOSE]) for at in range(0, len(names), _LOOSE)]
-    out = Held(set(), {}, set(), set(), set(), set(), 0, 0, sieve)
+    out = nothing_held()._replace(sieve=sieve)
     runs: dict[int, list[Sifted]] = {}
     for done, (which, sifted) in enumerate(_run(tasks, jobs), 1):
         if isinstance(sifted, Held):
@@ -156,7 +161,7 @@ def every(repository: Repository) -> Held:
             texts.add(oid)
             if kind == "tag":
                 tags.add(oid)
-    return Held(contents, {}, set(), texts, tags, set(), 0, 0, None)
+    return nothing_held()._replace(contents=contents, texts=texts, tags=tags)
 
 
 def _packs(repository: Repository, memory: Memory | None) -> tuple[list[tuple[Pack, frozenset[int]]], list[str]]:
@@ -235,7 +240,7 @@ def _add(a: Held, b: Held) -> Held:
 
 def _loose(repository: Repository, sieve: Sieve, names: Sequence[str]) -> Held:
     """Sift loose objects; what can't be read here is left to git."""
-    out = Held(set(), {}, set(), set(), set(), set(), 0, 0, None)
+    out = nothing_held()
     unread: list[str] = []
     walked = size = 0
     for oid in names:

@@ -20,7 +20,7 @@ from leakguard.gitio.repository import Repository
 from leakguard.model.blob import Blob, GitProvenance, Gone, Skipped, path_in
 from leakguard.model.finding import Candidate, Finding, Place
 from leakguard.sources._focus import focused
-from leakguard.sources._held import Held, every, held, pack_names
+from leakguard.sources._held import Held, every, held, nothing_held, pack_names
 from leakguard.sources._memory import Memory
 from leakguard.sources._settle import settle
 from leakguard.sources._text import cut, read_all, reader
@@ -241,7 +241,7 @@ class HistorySource:
             entries = list(log.entries())
             contents = {entry.new for entry in entries if isinstance(entry, Change)}
             texts = {entry.id for entry in entries if isinstance(entry, Commit)}
-            return Held(contents, {}, set(), texts, set(), set(), 0, 0, None)
+            return nothing_held()._replace(contents=contents, texts=texts)
         if self._make_sieve is None:
             return every(self._repository)
         return held(self._repository, self._make_sieve(), self._jobs if self._forks else 1, self._progress, self._memory)
