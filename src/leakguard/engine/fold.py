@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from leakguard.engine import values
-from leakguard.model.blob import GitProvenance, Provenance, StreamProvenance, is_file, path_in
+from leakguard.model.blob import GitProvenance, Provenance, StreamProvenance, is_file, outermost, path_in
 from leakguard.model.finding import Candidate, Finding, Place
 from leakguard.model.rule import SEVERITIES
 from leakguard.secret import Secret
@@ -41,8 +41,9 @@ def order(finding: Finding) -> tuple[object, ...]:
 def place_key(place: Place) -> tuple[str, str, int, str, int, int, str]:
     """Sort key of places: root, path, in history the oldest first, position."""
     p = place.provenance
-    root = "" if isinstance(p, StreamProvenance) else p.root
-    time, blob = (p.time, p.blob) if isinstance(p, GitProvenance) else (0, "")
+    outer = outermost(p)
+    root = "" if isinstance(outer, StreamProvenance) else outer.root
+    time, blob = (outer.time, outer.blob) if isinstance(outer, GitProvenance) else (0, "")
     return (root, path_in(p), time, blob, place.offset, place.length, place.part)
 
 

@@ -11,6 +11,12 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64
+from collections.abc import Callable, Iterable
+
+from leakguard.model.finding import Step
+
+DECODERS: dict[str, Callable[[bytes], bytes]] = {}
+"""Decoders by name: each a function of the bytes of a span, which raises ValueError for what it can't read."""
 
 WAYS = ("", "joined", "base64")
 
@@ -18,6 +24,17 @@ _JOINT = re.compile(
     rb"(\\{0,3}[\"'`])[ \t]{0,8}(?:\\?\r?\n[ \t]{0,40})?(?:\+|\.{1,2}|&|<>)?[ \t]{0,8}(?:\\?\r?\n[ \t]{0,40})?\1|\\\r?\n[ \t]{0,40}"
 )
 """What stands between two pieces; no narrower than `_JOINT` of `ruleset/fragments.py`, by which patterns let it through."""
+
+
+def unwrap(raw: bytes, via: Iterable[Step]) -> bytes:
+    """Return the value that stands in the bytes of a place, however deep.
+
+    Raises:
+        ValueError: they hold nothing in that way (any more).
+    """
+    for step in via:
+        raw = DECODERS[step.way](raw)[step.start : step.start + step.length]
+    return raw
 
 
 def plain(way: str, raw: bytes) -> bytes | None:

@@ -78,7 +78,7 @@ class _Disk:
 
         from leakguard.model.blob import FileProvenance, Skipped
         from leakguard.sources._walk import Entry, failed
-        from leakguard.sources.files import FileShard
+        from leakguard.sources.files import DEPTH, FileShard
 
         for path in self._paths:
             provenance = FileProvenance(self._top, path)
@@ -97,7 +97,7 @@ class _Disk:
                 yield Skipped(provenance, "submodule", by_choice=True, detail="a folder; leakguard scan reads folders")
                 continue
             entry = Entry(path, status.st_size, stat.S_ISLNK(status.st_mode))
-            yield from FileShard(self._top, (entry,), self._max_size, status.st_size).blobs()
+            yield from FileShard(self._top, (entry,), self._max_size, DEPTH, status.st_size).blobs()
 
     def reopen(self, place: Any) -> Any:
         """Return the bytes of a place again."""

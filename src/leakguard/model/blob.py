@@ -46,7 +46,40 @@ class GitProvenance(NamedTuple):
     """Branches that still hold this very content at this path."""
 
 
-Provenance: TypeAlias = FileProvenance | StreamProvenance | GitProvenance
+Outer: TypeAlias = FileProvenance | StreamProvenance | GitProvenance
+"""What is read as it is."""
+
+INSIDE = "!/"
+"""Stands between a container and what is inside it, as in URLs of jars: `dist/app.jar!/lib/db.jar!/db.properties`."""
+
+
+class MemberProvenance(NamedTuple):
+    """Something inside a container: an archive's member, a document's page, a layer's file, an export's message."""
+
+    outer: Outer
+    inner: tuple[str, ...]
+    """Names on the way in, outermost first: `("lib/db.jar", "db.properties")`."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else says where it is, by name: `("page", "3")`, `("channel", "ops")`, `("layer", "sha256:...")`."""
+    kind: str = "member"
+
+    @property
+    def root(self) -> str:
+        """The container's root, or the stream's name."""
+        return self.outer.name if isinstance(self.outer, StreamProvenance) else self.outer.root
+
+    @property
+    def path(self) -> str:
+        """The container's path and the names on the way in."""
+        return INSIDE.join((path_in(self.outer), *self.inner))
+
+
+Provenance: TypeAlias = Outer | MemberProvenance
+
+
+def outermost(provenance: Provenance) -> Outer:
+    """Return what was read: the container that lies in no other, or the thing itself."""
+    return provenance.outer if isinstance(provenance, MemberProvenance) else provenance
 
 
 def path_in(provenance: Provenance) -> str:
@@ -56,7 +89,8 @@ def path_in(provenance: Provenance) -> str:
 
 def is_file(provenance: Provenance) -> bool:
     """Whether it is a file's content, now or in history, so that path settings, marks and baselines speak of it."""
-    return isinstance(provenance, FileProvenance) or (isinstance(provenance, GitProvenance) and provenance.kind == "history")
+    outer = outermost(provenance)
+    return isinstance(outer, FileProvenance) or (isinstance(outer, GitProvenance) and outer.kind == "history")
 
 
 class Blob(NamedTuple):
@@ -122,5 +156,8 @@ REASONS = {
     "truncated": "ended before its size",
     "timeout": "took too long",
     "loop": "symbolic link loop",
+    "damaged": "damaged",
+    "encrypted": "encrypted",
+    "budget": "beyond the limits for containers",
 }
 """Reason code -> words for people."""

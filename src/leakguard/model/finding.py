@@ -65,6 +65,16 @@ class FrameLine(NamedTuple):
     """`(start, end, label)` in characters of `text`, end exclusive: what the finding's parts became; label is the part's name."""
 
 
+class Step(NamedTuple):
+    """One step from the bytes that stand somewhere to the bytes that they stand for."""
+
+    way: str
+    """Name of a decoder in `engine/written.py`: `base64`, `log`, ..."""
+    start: int
+    length: int
+    """Which of the decoded bytes count."""
+
+
 class Place(NamedTuple):
     """One span where a part of a credential stands. Lines and columns from 1, in characters, end exclusive."""
 
@@ -83,6 +93,8 @@ class Place(NamedTuple):
     """The key, variable or header that the value is assigned to, where there is one; no secret bytes."""
     frame: tuple[FrameLine, ...] = ()
     mark: Mark | None = None
+    via: tuple[Step, ...] = ()
+    """How the value stands in those bytes, the outermost decoding first; empty: as it is."""
     blob_id: str = ""
     """Set with a masked path: sha256 of the content's *location*, so that the place can still be told from others."""
 

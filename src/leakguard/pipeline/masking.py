@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from leakguard.engine.scan import Engine
-from leakguard.model.blob import GitProvenance, Provenance
+from leakguard.model.blob import GitProvenance, MemberProvenance, Provenance, outermost
 from leakguard.model.finding import Finding, Place, Report
 from leakguard.secret import MASK
 
@@ -66,16 +66,24 @@ class Masker:
         return known
 
     def _mask(self, provenance: Provenance) -> tuple[Provenance, str]:
+        if isinstance(provenance, MemberProvenance):
+            facts = tuple((name, self.text(value)) for name, value in provenance.facts)
+            inner = tuple(map(self.text, provenance.inner))
+            shown_member = provenance._replace(outer=outermost(self.of(provenance.outer)[0]), inner=inner, facts=facts)
+            return shown_member, "" if shown_member == provenance else self._hidden(provenance.root, provenance.path)
         names: dict[str, Any] = {name: self.text(getattr(provenance, name)) for name in _NAMES if name in provenance._fields}
         if isinstance(provenance, GitProvenance):
             names["heads"] = tuple(map(self.text, provenance.heads))
         shown = provenance._replace(**names)
         if shown == provenance:
             return provenance, ""
+        return shown, self._hidden(*(getattr(provenance, name) for name in _NAMES if name in provenance._fields))
+
+    def _hidden(self, *names: str) -> str:
+        """Return what stands for names that can't be shown."""
         from hashlib import blake2b
 
-        raw = "\0".join(getattr(provenance, name) for name in _NAMES if name in provenance._fields)
-        return shown, blake2b(raw.encode("utf-8", "surrogateescape"), key=self._key[:64], digest_size=8).hexdigest()
+        return blake2b("\0".join(names).encode("utf-8", "surrogateescape"), key=self._key[:64], digest_size=8).hexdigest()
 
     def place(self, place: Place) -> Place:
         """Return a place as it may be shown."""

@@ -124,13 +124,17 @@ class _Restored:
     def of(self, candidate: Candidate) -> Item:
         """Open the place again and cut the value, unless equal bytes (only they have an equal proof) are here already."""
         from leakguard.engine.scan import cut
+        from leakguard.engine.written import unwrap
 
         same = (candidate.rule.id, candidate.proof)
         if same not in self._known:
             value = self._source.reopen(candidate.place)
             if isinstance(value, Gone):
                 return Skipped(candidate.place.provenance, "vanished", by_choice=False, detail=value.why)
-            secret = cut(candidate.rule, value)
+            try:
+                secret = cut(candidate.rule, unwrap(value, candidate.place.via))
+            except ValueError:
+                return Skipped(candidate.place.provenance, "changed", by_choice=False)
             if _proof(secret.reveal(), self._proof_key) != candidate.proof:
                 return Skipped(candidate.place.provenance, "changed", by_choice=False)
             self._known[same] = secret

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 
-from leakguard.model.blob import FileProvenance, Provenance
+from leakguard.model.blob import FileProvenance, Provenance, outermost, path_in
 from leakguard.ports import ReportOptions
 from leakguard.reporters._escape import clean, path_of
 
 
 def relative(provenance: Provenance, options: ReportOptions) -> str:
     """Return a path relative to `options.base_path` where it stands below it, else to its own root; cleaned."""
-    if not isinstance(provenance, FileProvenance):
+    outer = outermost(provenance)
+    if not isinstance(outer, FileProvenance):
         return path_of(provenance)
     if options.base_path:
-        path = os.path.relpath(os.path.join(provenance.root, provenance.path), options.base_path).replace(os.sep, "/")
+        path = os.path.relpath(os.path.join(outer.root, outer.path), options.base_path).replace(os.sep, "/")
         if not path.startswith("../"):
-            return clean(path)
-    return clean(provenance.path)
+            return clean(path + path_in(provenance).removeprefix(outer.path))
+    return clean(path_in(provenance))
 
 
 def level(severity: str) -> str:

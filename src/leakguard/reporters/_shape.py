@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leakguard.model.blob import GitProvenance, Provenance, Skipped, StreamProvenance
+from leakguard.model.blob import GitProvenance, MemberProvenance, Provenance, Skipped, StreamProvenance, path_in
 from leakguard.model.finding import Finding, Place, Suppressed
 from leakguard.reporters._escape import clean
 
@@ -42,6 +42,15 @@ def location(p: Place) -> dict[str, Any]:
         "part": p.part,
     }
     out |= {key: text for key, text in (("name", p.name), ("encoding", p.encoding), ("blob_id", p.blob_id)) if text}
+    if p.via:
+        out["decoded"] = [step.way for step in p.via]
+    if isinstance(v, MemberProvenance):
+        out |= {
+            "container": clean(path_in(v.outer)),
+            "inside": [clean(name) for name in v.inner],
+            **({"facts": {clean(name): clean(value) for name, value in v.facts}} if v.facts else {}),
+        }
+        v = v.outer
     if isinstance(v, GitProvenance):
         out |= {
             "blob": v.blob,

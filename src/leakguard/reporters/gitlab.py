@@ -6,7 +6,7 @@ import json
 from typing import Any, TextIO
 from uuid import UUID, uuid5
 
-from leakguard.model.blob import REASONS, GitProvenance
+from leakguard.model.blob import REASONS, GitProvenance, outermost
 from leakguard.model.finding import Finding, Place, Report
 from leakguard.ports import ReportOptions
 from leakguard.reporters._escape import clean
@@ -44,7 +44,7 @@ def write(report: Report, out: TextIO, options: ReportOptions) -> None:
 
 
 def _commit(place: Place) -> dict[str, str]:
-    p = place.provenance
+    p = outermost(place.provenance)
     if not isinstance(p, GitProvenance) or not p.commit:
         return {"sha": "0" * 40}
     return {"sha": p.commit, "author": clean(p.author), "date": p.date}

@@ -12,7 +12,7 @@ from hashlib import sha256
 from html import escape
 from typing import TextIO
 
-from leakguard.model.blob import REASONS, GitProvenance, StreamProvenance
+from leakguard.model.blob import REASONS, GitProvenance, StreamProvenance, outermost
 from leakguard.model.finding import Finding, FrameLine, Place, Report, Suppressed
 from leakguard.ports import ReportOptions
 from leakguard.reporters import _shape
@@ -144,7 +144,7 @@ def _cards(report: Report, options: ReportOptions, out: TextIO) -> None:
 def _next(f: Finding, out: TextIO) -> None:
     """Write the steps with boxes to tick; what came from a stream can't be read again to be explained or allowed."""
     steps = [f"Rotate it at the provider: <code>leakguard rules show {escape(f.rule.id)}</code>"]
-    if not all(isinstance(p.provenance, StreamProvenance) for p in f.places):
+    if not all(isinstance(outermost(p.provenance), StreamProvenance) for p in f.places):
         steps.append("Move the new one to the environment or a vault, then see that it is gone: <code>leakguard scan</code>")
     out.write('<ul class="next">')
     out.writelines(f'<li><label><input type="checkbox"> {step}</label></li>' for step in steps)
@@ -176,11 +176,11 @@ def _places(f: Finding, options: ReportOptions, out: TextIO) -> None:
 
 def _at(place: Place, f: Finding, options: ReportOptions) -> str:
     part = f" ({escape(words(place.part, f))})" if place.part != f.rule.part else ""
-    p = place.provenance
+    p = outermost(place.provenance)
     commit = (
         f" in commit {p.commit[:12]}, {p.date[:10]}, {escape(clean(p.author))}" if isinstance(p, GitProvenance) and p.commit else ""
     )
-    return f"{escape(relative(p, options))}:{place.start_line}:{place.start_column}{part}{commit}"
+    return f"{escape(relative(place.provenance, options))}:{place.start_line}:{place.start_column}{part}{commit}"
 
 
 def _frame_line(line: FrameLine, digits: int) -> str:

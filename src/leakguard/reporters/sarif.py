@@ -10,7 +10,7 @@ import json
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from leakguard.model.blob import REASONS, GitProvenance
+from leakguard.model.blob import REASONS, GitProvenance, outermost
 from leakguard.model.finding import Finding, Place, Report, Suppressed
 from leakguard.model.rule import Rule
 from leakguard.ports import ReportOptions
@@ -107,7 +107,7 @@ def _result(
         "rank": round(finding.score.value * 100, 1),
         "properties": {"security-severity": _SCORES[finding.severity], "state": finding.verdict.state, "part": place.part},
     }
-    p = place.provenance
+    p = outermost(place.provenance)
     if isinstance(p, GitProvenance):
         result["properties"] |= {"commit": p.commit, "author": clean(p.author), "date": p.date, "blob": p.blob}
     if finding.known is not None:

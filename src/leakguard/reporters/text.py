@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO
 
-from leakguard.model.blob import REASONS, GitProvenance, StreamProvenance
+from leakguard.model.blob import REASONS, GitProvenance, MemberProvenance, StreamProvenance, outermost
 from leakguard.model.finding import Finding, FrameLine, Place, Report
 from leakguard.ports import ReportOptions
 from leakguard.reporters import _summary
@@ -64,7 +64,7 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
     yield from _heading(f, paint)
     main = main_places(f)
     files = len({path_of(p.provenance) for p in main})
-    commits = len({p.provenance.commit for p in main if isinstance(p.provenance, GitProvenance) and p.provenance.commit})
+    commits = len({v.commit for p in main if isinstance(v := outermost(p.provenance), GitProvenance) and v.commit})
     found = f"found {len(main)}× in {plural(files, 'file')}" + (f", {plural(commits, 'commit')}" if commits else "")
     facts = [f"{f.preview}  (id {f.id[:8]})", f"score {f.score.value:.2f}, {found}"]
     if f.known is not None:
@@ -75,8 +75,19 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
     yield ""
     place = main[0]
     frame = frame_of(f, place)
-    yield "   " + paint(at(place), "bold") + (f"  decoded from {place.encoding}" if place.encoding else "")
-    if isinstance(place.provenance, GitProvenance):
+    yield (
+        "   "
+        + paint(at(place), "bold")
+        + (
+            f"  decoded from {', '.join(ways)}"
+            if (ways := [*filter(None, [place.encoding]), *(step.way for step in place.via)])
+            else ""
+        )
+    )
+    if isinstance(place.provenance, MemberProvenance) and place.provenance.facts:
+        facts = [f"{clean(name)} {clean(value)}" for name, value in place.provenance.facts]
+        yield from wrap(facts, paint.width, rest="   ", joint=" · ")
+    if isinstance(outermost(place.provenance), GitProvenance):
         for told in _history(main):
             yield from wrap(told.split(" "), paint.width)
     yield from _frame(frame.lines, f.severity, paint)
@@ -88,7 +99,7 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
     yield ""
     # a command is never cut: what is printed runs as it is pasted
     yield f"   next   rotate it:    leakguard rules show {f.rule.id}"
-    if not all(isinstance(p.provenance, StreamProvenance) for p in f.places):
+    if not all(isinstance(outermost(p.provenance), StreamProvenance) for p in f.places):
         # what came from a stream can't be read again, so neither would run
         yield f"          why:          leakguard explain {f.id[:8]}"
         yield f'          false alarm:  leakguard allow {f.id[:8]} --reason "..."'
@@ -122,7 +133,7 @@ def _others(f: Finding, main: tuple[Place, ...], shown: tuple[Place, ...], paint
 
 def _history(places: tuple[Place, ...]) -> Iterator[str]:
     """Say who brought it, when, and where it still is."""
-    all_of_them = [p.provenance for p in places if isinstance(p.provenance, GitProvenance)]
+    all_of_them = [v for p in places if isinstance(v := outermost(p.provenance), GitProvenance)]
     first = min((p for p in all_of_them if p.commit), key=lambda p: p.time, default=None)
     if first is None:
         yield "no commit leads to it (a reflog, the index, or dangling)"

@@ -14,17 +14,23 @@ from errno import ELOOP, ENXIO
 from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from leakguard.errors import SourceError, UsageError
-from leakguard.model.blob import Blob, FileProvenance, Gone, Skipped
+from leakguard.model.blob import Blob, FileProvenance, Gone, MemberProvenance, Outer, Skipped
 from leakguard.model.finding import Place
 from leakguard.sources._chunks import WHOLE, chunks
+from leakguard.sources._magic import kind_of
 from leakguard.sources._text import HEAD, cut, reader, sniff
 from leakguard.sources._walk import Entry, failed, walk
 
+if TYPE_CHECKING:
+    from leakguard.sources.unpack.again import Reopener
+
 SHARD_BYTES = 1 << 20
 SHARD_FILES = 96
+DEPTH = 8
+"""Containers within containers that are looked into."""
 GROWTH = 64 << 20
 """Bytes that a file may grow beyond twice its size while it is read; a log written faster than it is scanned must end."""
 _FLAGS = (
@@ -42,12 +48,14 @@ class FileShard(NamedTuple):
     root: str
     entries: tuple[Entry, ...]
     max_size: int | None
+    depth: int
+    """How deep containers are looked into."""
     size: int
 
     def blobs(self) -> Iterator[Blob | Skipped]:
         """Yield the blobs of its files, in order."""
         for entry in self.entries:
-            yield from _read(self.root, entry, self.max_size)
+            yield from _read(self.root, entry, self.max_size, self.depth)
 
     def reopen(self, place: Place) -> bytes | Gone:
         """Return the bytes of a place again."""
@@ -60,7 +68,7 @@ class FilesSource:
     Each folder is a root of its own; a file that is named has its folder as root, and a link that is named is followed
     (its target was meant). `exclude(root)` gives a predicate (or None) that takes a path relative to that root, a folder with
     `/` at its end, and returns words where path settings leave it out; a named file is asked about too, since hooks name
-    every file. `.gitignore` does not hide what is named.
+    every file. `.gitignore` does not hide what is named. `depth` is how deep containers are looked into, 0 for not at all.
 
     Raises:
         UsageError: a path does not exist.
@@ -73,6 +81,7 @@ class FilesSource:
         *,
         ignore: bool = True,
         max_size: int | None = None,
+        depth: int = DEPTH,
         exclude: Callable[[str], Callable[[str], str] | None] | None = None,
     ) -> None:
         self.notes: list[str] = []
@@ -80,7 +89,9 @@ class FilesSource:
         self._targets = list(dict.fromkeys(_target(path) for path in paths))
         self._ignore = ignore
         self._max_size = max_size
+        self._depth = depth
         self._exclude = exclude
+        self._inside: Reopener | None = None
 
     def shards(self) -> Iterator[FileShard | Skipped]:
         """Yield shards of about `SHARD_BYTES` or `SHARD_FILES`, and what the walk could not take."""
@@ -93,15 +104,15 @@ class FilesSource:
                     yield item
                     continue
                 if pending and size + item.size > 2 * SHARD_BYTES:
-                    yield FileShard(root, tuple(pending), self._max_size, size)
+                    yield FileShard(root, tuple(pending), self._max_size, self._depth, size)
                     pending, size = [], 0
                 pending.append(item)
                 size += item.size
                 if size >= SHARD_BYTES or len(pending) >= SHARD_FILES:
-                    yield FileShard(root, tuple(pending), self._max_size, size)
+                    yield FileShard(root, tuple(pending), self._max_size, self._depth, size)
                     pending, size = [], 0
             if pending:
-                yield FileShard(root, tuple(pending), self._max_size, size)
+                yield FileShard(root, tuple(pending), self._max_size, self._depth, size)
 
     def _entries(self, root: str, name: str, exclude: Callable[[str], str] | None, *, device: bool) -> Iterator[Entry | Skipped]:
         if not name:
@@ -132,7 +143,14 @@ class FilesSource:
 
     def reopen(self, place: Place) -> bytes | Gone:
         """Return the bytes of a place again."""
-        return reopen(place)
+        if not isinstance(place.provenance, MemberProvenance):
+            return reopen(place)
+        if self._inside is None:
+            from leakguard.sources.unpack.again import Reopener
+            from leakguard.sources.unpack.budget import Limits
+
+            self._inside = Reopener(_opened, Limits(depth=self._depth))
+        return self._inside.cut(place)
 
 
 def _target(path: str) -> tuple[str, str, bool]:
@@ -161,7 +179,7 @@ def _shown(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def _read(root: str, entry: Entry, max_size: int | None) -> Iterator[Blob | Skipped]:
+def _read(root: str, entry: Entry, max_size: int | None, depth: int) -> Iterator[Blob | Skipped]:
     path = root + os.sep + entry.path
     provenance = FileProvenance(root, entry.path)
     try:
@@ -179,14 +197,14 @@ def _read(root: str, entry: Entry, max_size: int | None) -> Iterator[Blob | Skip
             yield failed(provenance, e)
         return
     try:
-        yield from _read_open(fd, provenance, max_size)
+        yield from _read_open(fd, provenance, max_size, depth)
     except OSError as e:
         yield failed(provenance, e)
     finally:
         os.close(fd)
 
 
-def _read_open(fd: int, provenance: FileProvenance, max_size: int | None) -> Iterator[Blob | Skipped]:
+def _read_open(fd: int, provenance: FileProvenance, max_size: int | None, depth: int) -> Iterator[Blob | Skipped]:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         if stat.S_ISDIR(status.st_mode):
@@ -201,6 +219,9 @@ def _read_open(fd: int, provenance: FileProvenance, max_size: int | None) -> Ite
     if size <= WHOLE:
         # the usual case: one read; a file in /proc says 0 and has more
         data = os.read(fd, size + 1) if size else b""
+        if depth and (kind := kind_of(data)):
+            yield from _inside(fd, provenance, kind, depth, len(data))
+            return
         if len(data) == size and size:
             encoding = sniff(data, whole=True)
             if encoding == "binary":
@@ -212,15 +233,18 @@ def _read_open(fd: int, provenance: FileProvenance, max_size: int | None) -> Ite
             return
     else:
         data = b""
-    yield from _stream(fd, provenance, data, status)
+    yield from _stream(fd, provenance, data, status, depth)
 
 
-def _stream(fd: int, provenance: FileProvenance, data: bytes, status: os.stat_result) -> Iterator[Blob | Skipped]:
+def _stream(fd: int, provenance: FileProvenance, data: bytes, status: os.stat_result, depth: int) -> Iterator[Blob | Skipped]:
     """Read on from what is at hand, in chunks; told where the file ends before the size it had, or grows without end."""
     size = status.st_size
     limit = 2 * size + GROWTH
     while len(data) <= HEAD and (more := os.read(fd, 1 << 16)):
         data += more
+    if depth and (kind := kind_of(data)):
+        yield from _inside(fd, provenance, kind, depth, size)
+        return
     encoding = sniff(data, whole=len(data) <= HEAD)
     if encoding == "binary":
         yield Skipped(provenance, "binary", by_choice=True)
@@ -231,6 +255,25 @@ def _stream(fd: int, provenance: FileProvenance, data: bytes, status: os.stat_re
         yield Skipped(provenance, "changed", by_choice=False, detail=f"kept growing, the first {got} bytes were scanned")
     elif got < size and not _nominal(fd, status):
         yield Skipped(provenance, "truncated", by_choice=False, detail=f"{got} of {size} bytes")
+
+
+def _inside(fd: int, provenance: FileProvenance, kind: str, depth: int, size: int) -> Iterator[Blob | Skipped]:
+    from leakguard.sources.unpack import inside
+    from leakguard.sources.unpack.budget import Budget, Limits
+
+    os.lseek(fd, 0, os.SEEK_SET)
+    with os.fdopen(fd, "rb", closefd=False) as file:
+        yield from inside(file, provenance, kind, Budget(Limits(depth=depth), size))
+
+
+def _opened(outer: Outer) -> IO[bytes] | Gone:
+    """Open a container for reading its members again."""
+    if not isinstance(outer, FileProvenance):
+        return Gone("it was no file")
+    try:
+        return os.fdopen(os.open(os.path.join(outer.root, outer.path), _FLAGS), "rb")
+    except OSError as e:
+        return Gone(e.strerror or type(e).__name__)
 
 
 def _nominal(fd: int, status: os.stat_result) -> bool:

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from leakguard.errors import ConfigError
-from leakguard.model.blob import FileProvenance, GitProvenance
+from leakguard.model.blob import INSIDE, FileProvenance, GitProvenance, MemberProvenance, outermost, path_in
 from leakguard.model.finding import Finding, Place
 
 _PERSON = b"leakguard-base"
@@ -81,17 +81,18 @@ def _digest(finding: Finding, salt: str, size: int) -> str:
 
 def path_of(place: Place) -> str:
     """Return the path that a line keeps: relative to the git top level where there is one, else to the scanned root."""
-    p = place.provenance
+    inner = place.provenance.inner if isinstance(place.provenance, MemberProvenance) else ()
+    p = outermost(place.provenance)
     if isinstance(p, GitProvenance):
-        return p.path.encode("utf-8", "backslashreplace").decode()
+        return path_in(place.provenance).encode("utf-8", "backslashreplace").decode()
     if not isinstance(p, FileProvenance):
-        return p.name
+        return path_in(place.provenance)
     from leakguard.config import git_top
 
     top = git_top(p.root)
     full = os.path.join(p.root, p.path)
     path = os.path.relpath(full, top) if top else p.path
-    return path.replace(os.sep, "/").encode("utf-8", "backslashreplace").decode()
+    return INSIDE.join((path.replace(os.sep, "/"), *inner)).encode("utf-8", "backslashreplace").decode()
 
 
 def line_for(

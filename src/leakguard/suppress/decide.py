@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.config import Config, PathSetting
 from leakguard.engine.marks import NO_DATE
-from leakguard.model.blob import StreamProvenance, is_file, path_in
+from leakguard.model.blob import StreamProvenance, is_file, outermost, path_in
 from leakguard.model.finding import Finding, Mark, Place, Suppressed
 
 if TYPE_CHECKING:
@@ -85,9 +85,10 @@ def _matcher(settings: Sequence[PathSetting], base: str) -> PathMatcher:
 
 
 def _by_path(finding: Finding, place: Place, matcher: PathMatcher | None) -> _Why | None:
-    if matcher is None or isinstance(place.provenance, StreamProvenance) or not is_file(place.provenance):
+    provenance = outermost(place.provenance)
+    if matcher is None or isinstance(provenance, StreamProvenance) or not is_file(provenance):
         return None
-    setting = matcher.first(place.provenance.root, place.provenance.path, (finding.rule.id, *finding.rule.aliases))
+    setting = matcher.first(provenance.root, provenance.path, (finding.rule.id, *finding.rule.aliases))
     return ("path", setting.reason, setting.until, setting.where) if setting else None
 
 

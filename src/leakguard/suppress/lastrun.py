@@ -13,7 +13,7 @@ from typing import Any
 
 from leakguard.config import git_top, user_folder
 from leakguard.errors import UsageError
-from leakguard.model.blob import GitProvenance, StreamProvenance, path_in
+from leakguard.model.blob import GitProvenance, StreamProvenance, outermost, path_in
 from leakguard.model.finding import Finding, Place, Report
 from leakguard.suppress.baseline import create
 
@@ -60,12 +60,13 @@ def _entry(finding: Finding) -> dict[str, Any]:
 
 def _place(place: Place) -> dict[str, Any]:
     p = place.provenance
-    stream = isinstance(p, StreamProvenance)
+    outer = outermost(p)
+    stream = isinstance(outer, StreamProvenance)
     return {
-        "root": "" if isinstance(p, StreamProvenance) else os.fsencode(p.root).decode("utf-8", "surrogateescape"),
+        "root": "" if isinstance(outer, StreamProvenance) else os.fsencode(outer.root).decode("utf-8", "surrogateescape"),
         "path": "" if stream or place.blob_id else path_in(p),
         "stream": path_in(p) if stream else "",
-        "blob": p.blob if isinstance(p, GitProvenance) else "",
+        "blob": outer.blob if isinstance(outer, GitProvenance) else "",
         "kind": p.kind,
         "line": place.start_line,
         "part": place.part,
