@@ -5,7 +5,8 @@
     │   └── ConfigError       a settings, policy or baseline file is wrong exit 2
     │       └── RuleError     a rule file is wrong                         exit 2
     ├── MissingExtraError     an optional package is not installed         exit 2
-    └── SourceError           what should be scanned can't be opened       exit 3
+    ├── SourceError           what should be scanned can't be opened       exit 3
+    └── NetError              a host was not asked, or did not answer      exit 3
 
 Messages say what happened and what to do next, and never hold scanned input.
 """
@@ -63,3 +64,16 @@ class SourceError(LeakguardError):
     """A whole input (a path, a repository) can't be opened; single files become `Skipped` instead."""
 
     exit_code = ExitCode.INCOMPLETE
+
+
+class NetError(LeakguardError):
+    """A request was not sent or not answered; the message holds the host at most, never a path, a header or a body."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+    def __init__(self, message: str, *, cause: str, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
+        """`host_not_allowed`, `throttled`, `budget`, `timeout`, `tls`, `too_large` or `network`."""
+        self.retry_after = retry_after
+        """Seconds after which it may be asked again, where the host said so."""
