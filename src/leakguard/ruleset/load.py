@@ -79,6 +79,7 @@ _RULE_KEYS = frozenset(
         "prior",
         "generic",
         "written",
+        "verify",
     ],
 )
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
@@ -120,28 +121,34 @@ def load(paths: Iterable[str]) -> Loaded:
     return Loaded(tuple(rules), tuple(docs))
 
 
-def _read(path: str) -> list[tuple[Rule, RuleDoc]]:
+def read_toml(path: str) -> tuple[dict[str, Any], str]:
+    """Return the tables of a rule file, and its text."""
     import tomllib
 
-    name = os.path.basename(path)
     try:
-        with open(path, "rb") as f:
-            data = tomllib.load(f)
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        return tomllib.loads(text), text
     except OSError as e:
         msg = f"{path}: {e.strerror}"
         raise RuleError(msg, hint="check the path and its permissions") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         msg = f"{path}: {e}"
         raise RuleError(msg, hint="mend the TOML") from e
+
+
+def _read(path: str) -> list[tuple[Rule, RuleDoc]]:
+    name = os.path.basename(path)
+    data, _text = read_toml(path)
     provider = data.get("provider")
     if not isinstance(provider, dict) or not provider.get("id") or not provider.get("name"):
         msg = f"{name}: needs [provider] with id and name"
         raise RuleError(msg, hint="docs/rules.md shows a whole file")
     _known(provider, _PROVIDER_KEYS, f"{name}: [provider]")
-    _known(data, {"provider", "rule"}, name)
+    _known(data, {"provider", "rule", "verify"}, name)
     out = []
     for entry in data.get("rule", []):
-        for variant in _variants(entry):
+        for variant in filled_variants(entry):
             where = f"{name}: {variant.get('id', 'a rule without id')}"
             try:
                 out.append(_build(variant, provider, name, where))
@@ -157,7 +164,8 @@ def _known(table: Mapping[str, Any], keys: frozenset[str] | set[str], where: str
         raise RuleError(msg, hint="known are " + ", ".join(sorted(keys)))
 
 
-def _variants(entry: dict[str, Any]) -> list[dict[str, Any]]:
+def filled_variants(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rules that an entry stands for, each with its own words in place of `{name}`."""
     family = entry.get("variants")
     if not family:
         return [entry]
@@ -170,6 +178,8 @@ def _variants(entry: dict[str, Any]) -> list[dict[str, Any]]:
                 for key, text in names.items():
                     value = value.replace("{" + key + "}", text)
                 return value
+            if isinstance(value, dict):
+                return {k: fill(v) for k, v in value.items()}
             return [fill(v) for v in value] if isinstance(value, list) else value
 
         merged = {k: fill(v) for k, v in entry.items() if k != "variants"}
