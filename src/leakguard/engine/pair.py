@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from leakguard.engine.fold import place_key
 from leakguard.engine.scan import FEW, PLACES
 from leakguard.engine.score import companion
-from leakguard.model.blob import GitProvenance, is_file, path_in
+from leakguard.model.blob import GitProvenance, is_file, outermost, path_in
 from leakguard.model.finding import Candidate, Place
 from leakguard.model.rule import Part
 from leakguard.secret import Secret
@@ -129,12 +129,12 @@ def _apart(a: Place, b: Place) -> int:
 
 
 def _blob(place: Place) -> str:
-    v = place.provenance
+    v = outermost(place.provenance)
     return v.blob if isinstance(v, GitProvenance) else ""
 
 
 def _distance(a: Place, b: Place) -> tuple[object, ...]:
     """Sort key of places `b` by how far they are from `a`: bytes in one content, else time."""
-    v, w, apart = a.provenance, b.provenance, _apart(a, b)
+    v, w, apart = outermost(a.provenance), outermost(b.provenance), _apart(a, b)
     time = abs(v.time - w.time) if isinstance(v, GitProvenance) and isinstance(w, GitProvenance) else 0
     return (apart, time, abs(a.offset - b.offset) if apart == _CONTENT else 0, place_key(b))
