@@ -123,7 +123,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
 
 def _typed(flags: dict[str, Any]) -> dict[str, object]:
     """Keep what was typed; the rest is for files and defaults to say."""
-    typed = {name: value for name, value in flags.items() if value not in (None, (), False)}
+    typed = {name: value for name, value in flags.items() if value not in (None, ()) and value is not False}
     if typed.pop("no_ignore", False):
         typed["ignore"] = False
     return typed
