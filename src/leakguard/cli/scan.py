@@ -47,6 +47,12 @@ from leakguard.errors import UsageError
 @click.option("--no-ignore", is_flag=True, help="Scan what .gitignore hides, too.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths, written as in .gitignore; repeatable.")
 @click.option("--max-size", metavar="SIZE", help="Skip larger files (10MB, 512k); there is no limit by default.")
+@click.option(
+    "--max-archive-depth",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Look into archives and other containers, N deep within each other (default 8); 0: not at all.",
+)
 @click.option("-j", "--jobs", type=int, help="Processes; 0, the default: as many as the input is worth.")
 @click.option(
     "--fail-on",
@@ -117,7 +123,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
 
 def _typed(flags: dict[str, Any]) -> dict[str, object]:
     """Keep what was typed; the rest is for files and defaults to say."""
-    typed = {name: value for name, value in flags.items() if value not in (None, (), False)}
+    typed = {name: value for name, value in flags.items() if value not in (None, ()) and value is not False}
     if typed.pop("no_ignore", False):
         typed["ignore"] = False
     return typed
@@ -208,7 +214,7 @@ def _source(
     if targets == ["-"]:
         from leakguard.sources.stream import StreamSource
 
-        return StreamSource(sys.stdin.buffer, stdin_name or "stdin")
+        return StreamSource(sys.stdin.buffer, stdin_name or "stdin", depth=config.max_archive_depth)
     from leakguard.pipeline.setup import excluders
 
     exclude = excluders(config, setup.today)
@@ -220,7 +226,9 @@ def _source(
         )
     from leakguard.sources.files import FilesSource
 
-    return FilesSource(targets, ignore=config.ignore, max_size=config.max_size or None, exclude=exclude)
+    return FilesSource(
+        targets, ignore=config.ignore, max_size=config.max_size or None, depth=config.max_archive_depth, exclude=exclude
+    )
 
 
 def _whole(targets: list[str], config: Any) -> bool:

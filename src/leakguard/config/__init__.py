@@ -20,6 +20,7 @@ from leakguard.errors import ConfigError, UsageError
 
 FILE = ".leakguard.toml"
 BASELINE = ".leakguard/baseline.jsonl"
+ARCHIVE_DEPTH = 8
 MAX_FILE = 1 << 20
 """Bytes of a settings file; more is an error."""
 
@@ -55,6 +56,8 @@ class Config(NamedTuple):
     """`.gitignore` is honoured for untracked files."""
     max_size: int = 0
     """Bytes; larger files are skipped. 0: no limit."""
+    max_archive_depth: int = ARCHIVE_DEPTH
+    """Containers within containers that are looked into; 0: none."""
     rule_paths: tuple[str, ...] = ()
     """Extra rule files and folders, absolute."""
     added_rule_paths: tuple[str, ...] = ()

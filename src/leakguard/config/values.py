@@ -20,7 +20,7 @@ CHOICES = {
     "fail_on": ("any", *SEVERITIES, "none"),
 }
 BOOLEANS = ("fail_on_skip", "ignore", "warn_new_rules", "strict_inline", "inline_marks")
-NUMBERS = {"jobs": 0, "rules_version": 1}
+NUMBERS = {"jobs": 0, "rules_version": 1, "max_archive_depth": 0}
 """Setting -> its least value."""
 SCALARS = (*CHOICES, *BOOLEANS, *NUMBERS, "max_size", "baseline")
 """Settings with one value: each is also a variable `LEAKGUARD_<NAME>`."""

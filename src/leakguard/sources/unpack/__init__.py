@@ -254,7 +254,7 @@ def opened(read: Read, kind: str, budget: Budget) -> IO[bytes]:
     """
     module = format_of(kind)
     if not module.SEEKS:
-        return io.BufferedReader(_Raw(read), 1 << 16)
+        return forward(read)
     held = _Held(budget)
     try:
         for piece in iter(partial(read, 1 << 20), b""):
@@ -263,12 +263,17 @@ def opened(read: Read, kind: str, budget: Budget) -> IO[bytes]:
             except SpentError:
                 if not getattr(module, "STREAMS", False):
                     raise
-                return io.BufferedReader(_Raw(_after(held, piece, read)), 1 << 16)
+                return forward(_after(held, piece, read))
     except BaseException:
         held.close()
         raise
     held.seek(0)
     return held
+
+
+def forward(read: Read) -> IO[bytes]:
+    """Return a file that can be read once."""
+    return io.BufferedReader(_Raw(read), 1 << 16)
 
 
 def _after(held: _Held, piece: bytes, read: Read) -> Read:
