@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from leakguard._version import __version__
-from leakguard.cli import _history
+from leakguard.cli import _history, _image
 from leakguard.cli.output import Outputs, colors
 from leakguard.errors import UsageError
 
@@ -43,6 +43,9 @@ from leakguard.errors import UsageError
 @click.option("--commits", metavar="A..B", help="With --git: only the commits of this range.")
 @click.option("--since", metavar="DATE", help="With --git: only commits after this date.")
 @click.option("--path", "git_paths", multiple=True, metavar="PATHSPEC", help="With --git: only these paths; repeatable.")
+@click.option("--image", is_flag=True, help="PATHs are images: files, folders, or names in an engine or a registry.")
+@click.option("--platform", metavar="OS/ARCH", help="With --image: which image of several (linux/arm64), or all.")
+@click.option("--allow-host", multiple=True, metavar="HOST", help="With --image: a private host of its registry; repeatable.")
 @click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced).")
 @click.option("--no-ignore", is_flag=True, help="Scan what .gitignore hides, too.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths, written as in .gitignore; repeatable.")
@@ -90,9 +93,10 @@ from leakguard.errors import UsageError
 @click.option("-q", "--quiet", is_flag=True, help="One `path:line:column: rule id` a line.")
 @click.option("--show-suppressed", is_flag=True, help="List what is suppressed, too.")
 def command(paths: tuple[str, ...], **flags: Any) -> int:
-    """Find leaked credentials in files, folders, streams and git history.
+    """Find leaked credentials in files, folders, streams, git history and images of containers.
 
-    PATH is a file or folder (default: the current folder); `-` reads standard input; with --git it is a repository.
+    PATH is a file or folder (default: the current folder); `-` reads standard input; with --git it is a repository, with
+    --image an image.
     """
     from leakguard.pipeline.outcome import exit_code
 
@@ -113,11 +117,15 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
     git, ranges = _history.split(flags)
     if git and "-" in targets:
         raise UsageError("a repository can't come from standard input", hint="leakguard scan --git PATH")
+    view["image"] = _image.split(flags)
+    if view["image"] is not None and (git or not paths or "-" in targets):
+        raise UsageError("--image takes names of images, files or folders", hint="leakguard scan --image app:1.4")
     view["at_once"] = targets == ["-"] and outputs.text_to_stdout and not view["quiet"]
     report, config = run(targets, _typed(flags), view, ranges if git else None)
     code = exit_code(report, config)
     report = report._replace(exit_code=code, version=__version__)
-    outputs.write(report, view | {"color": colors(view["color"])}, _base(view["base_path"], targets))
+    base = _base(view["base_path"], ["-"] if view["image"] is not None else targets)
+    outputs.write(report, view | {"color": colors(view["color"])}, base)
     return 0 if view["exit_zero"] and code == 1 else code
 
 
@@ -139,8 +147,8 @@ def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], rang
     from leakguard.pipeline import setup as prepare
     from leakguard.suppress.identity import id_key
 
-    stdin = targets == ["-"]
-    config = load("." if stdin else targets[0], typed, os.environ)
+    stdin, image = targets == ["-"], view.get("image")
+    config = load("." if stdin or image is not None else targets[0], typed, os.environ)
     if view["no_baseline"]:
         config = config._replace(baseline="")
     engine = prepare.build_engine(config, os.environ)
@@ -157,17 +165,20 @@ def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], rang
         rules_version=config.rules_version or prepare.rules_version(),
     )
     with Progress() as progress:
-        source = _source(targets, config, view["stdin_name"], setup, ranges, progress)
+        if image is not None:
+            source = _image.source(targets, image, 8)
+        else:
+            source = _source(targets, config, view["stdin_name"], setup, ranges, progress)
         report = scan(
             source,
             setup,
-            roots=[] if stdin else [os.path.abspath(t) for t in targets],
+            roots=[] if stdin else targets if image is not None else [os.path.abspath(t) for t in targets],
             clock=time.monotonic,
             seen=_at_once(setup) if view["at_once"] else progress.seen,
             keep=None if ranges is None else source.is_new,
         )
     report = report._replace(started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    if config.warn_new_rules and config.rules_version is not None and not stdin and ranges is None:
+    if config.warn_new_rules and config.rules_version is not None and not stdin and ranges is None and image is None:
         report = report._replace(notes=(*report.notes, *_newer(targets, config, setup)))
     if report.findings and not stdin:
         from leakguard.suppress import lastrun

@@ -46,7 +46,19 @@ class GitProvenance(NamedTuple):
     """Branches that still hold this very content at this path."""
 
 
-Outer: TypeAlias = FileProvenance | StreamProvenance | GitProvenance
+class ImageProvenance(NamedTuple):
+    """A container image, or one layer of it."""
+
+    root: str
+    """Absolute path of the folder that its file lies in; of others the registry or the engine."""
+    path: str
+    """Name of that file or folder; of others the image as it was named."""
+    kind: str = "image"
+    layer: str = ""
+    """Digest of the layer, or its path in an archive; empty: the image's configuration."""
+
+
+Outer: TypeAlias = FileProvenance | StreamProvenance | GitProvenance | ImageProvenance
 """What is read as it is."""
 
 INSIDE = "!/"
