@@ -60,7 +60,11 @@ def _index(file: IO[bytes]) -> list[zipfile.ZipInfo] | None:
     if length > _INDEX:
         return None
     with zipfile.ZipFile(file) as archive:
-        return sorted(archive.infolist(), key=lambda info: info.header_offset)
+        index = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    if index and index[0].header_offset < 0:
+        msg = "its index points before its beginning"
+        raise DamagedError(msg)
+    return index
 
 
 def _by_index(file: IO[bytes], index: list[zipfile.ZipInfo]) -> Iterator[Member | Untold]:
