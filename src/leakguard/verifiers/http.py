@@ -37,8 +37,12 @@ Prepare = Callable[[Request, Mapping[str, str]], Request]
 """Signs a request; for verifiers that build on this one."""
 
 
-class Unsendable(Exception):  # noqa: N818 - never leaves this module
-    """A value can't be written into its place of a request."""
+class Unsendable(Exception):  # noqa: N818 - no failure: it becomes a verdict
+    """A request can't be written; `cause` is why."""
+
+    def __init__(self, message: str, cause: str = "unexpected") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 def plan(credential: Credential, tools: Tools) -> Iterator[Sent]:
@@ -61,7 +65,7 @@ def check(credential: Credential, tools: Tools, prepare: Prepare | None = None) 
         values = _values(credential)
         hosts = _hosts(credential, tools, values)
     except Unsendable as e:
-        return Verdict("unknown", "unexpected", str(e))
+        return Verdict("unknown", e.cause, str(e))
     policy = policy_of(credential.check, tools)
     verdicts: list[Verdict] = []
     for host in hosts:
@@ -114,7 +118,10 @@ def _hosts(credential: Credential, tools: Tools, values: Mapping[str, str]) -> l
 
 def _at(credential: Credential, tools: Tools, policy: Policy, values: dict[str, str], prepare: Prepare | None) -> Verdict:
     """Run the steps: the first that proves something decides, later ones only add to the identity."""
-    secrets = [s.reveal()[s.public :] for s in (credential.secret, *(p for _, p in credential.parts if not p.public))]
+    secrets = [
+        s.reveal()[s.public :]
+        for s in (credential.secret, *(p for name, p in credential.parts if not p.public and name != "around"))
+    ]
     decided: Verdict | None = None
     seen: list[Evidence] = []
     for step in credential.check.steps:
@@ -129,7 +136,7 @@ def _at(credential: Credential, tools: Tools, policy: Policy, values: dict[str, 
                 request = prepare(request, values)
             response = tools.ask(request, policy)
         except Unsendable as e:
-            decided = decided or Verdict("unknown", "unexpected", str(e))
+            decided = decided or Verdict("unknown", e.cause, str(e))
             break
         except NetError as e:
             decided = decided or Verdict("unknown", e.cause, e.message)
@@ -187,7 +194,7 @@ def build(step: Step, values: Mapping[str, str], check: Check) -> Request:
 def _fill(text: str, values: Mapping[str, str], quoted: Callable[[str, str], str] = lambda _name, value: value) -> str:
     def one(found: re.Match[str]) -> str:
         if found[1] not in values:
-            raise Unsendable(f"its {found[1].replace('_', ' ')} was not found")
+            raise Unsendable(f"its {found[1].replace('_', ' ')} was not found", "no_partner")
         return quoted(found[1], values[found[1]])
 
     return _VARIABLE.sub(one, text)
