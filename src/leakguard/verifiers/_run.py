@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import zip_longest
 from random import Random
-from threading import Lock
+from threading import Event, Lock
 from types import ModuleType
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from leakguard import plugins
 from leakguard.errors import LeakguardError, MissingExtraError, NetError
 from leakguard.model.check import Check
 from leakguard.model.finding import Candidate, Finding, Verdict
-from leakguard.model.rule import Rule, RuleDoc
+from leakguard.model.rule import RuleDoc
 from leakguard.model.verdict import CAUSES, LIVE
 from leakguard.net.message import Sent
 from leakguard.ports import Source
@@ -64,6 +64,7 @@ class Runner:
         cache: Cache,
         settings: Settings,
         rng: Random,
+        stopped: Event,
     ) -> None:
         self.checks = checks
         self._documents = documents
@@ -74,7 +75,7 @@ class Runner:
         self._lock = Lock()
         self._flying: dict[bytes, Future[Verdict]] = {}
         self._controls: dict[tuple[str, str], Future[bool]] = {}
-        self._stop = False
+        self._stopped = stopped
 
     def verify(self, findings: Sequence[Finding], candidates: Iterable[Candidate], source: Source) -> list[Finding]:
         """Return the findings with their verdicts; one whose rule has no check stays as it is."""
@@ -87,7 +88,7 @@ class Runner:
                 verdicts[job.finding.id] = verdict
         except BaseException:
             # what was learned is kept already; what still waits is not asked
-            self._stop = True
+            self._stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         pool.shutdown()
@@ -163,7 +164,7 @@ class Runner:
         return future.result()
 
     def _settled(self, credential: Credential, key: bytes) -> Verdict:
-        if self._stop:
+        if self._stopped.is_set():
             return Verdict("unknown", "interrupted")
         known = self._known(credential, key)
         if known is not None:
@@ -293,8 +294,3 @@ def _spread(jobs: Iterable[_Job]) -> Iterator[_Job]:
         groups[job.finding.rule.provider].append(job)
     for row in zip_longest(*groups.values()):
         yield from (job for job in row if job is not None)
-
-
-def documents_of(rules: Mapping[str, tuple[Rule, RuleDoc]]) -> Callable[[str], RuleDoc | None]:
-    """Return a look-up of a rule's document."""
-    return lambda rule: rules[rule][1] if rule in rules else None
