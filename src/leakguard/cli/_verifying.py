@@ -40,7 +40,11 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Run checks that do this, too; only reading ones are run without; repeatable.",
             ),
             click.option(
-                "--endpoint", "endpoints", multiple=True, metavar="PROVIDER=URL", help="An installation of yours; repeatable."
+                "--endpoint",
+                "endpoints",
+                multiple=True,
+                metavar="PROVIDER=URL",
+                help="Ask here in place of the provider's own host (an installation of yours); repeatable.",
             ),
             click.option("--max-requests", type=int, metavar="N", help="Send no more than this in all."),
             click.option(

@@ -22,7 +22,7 @@ class VerifySettings(NamedTuple):
     allow: tuple[str, ...] = ()
     """Classes of requests beside `read`."""
     endpoints: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Provider -> base URLs of its installations that are ours."""
+    """Provider -> base URLs that are asked in place of the provider's own hosts."""
     canary_accounts: tuple[str, ...] = ()
     canary_hosts: tuple[str, ...] = ()
     ca_file: str = ""

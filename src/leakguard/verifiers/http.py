@@ -112,8 +112,8 @@ def _hosts(credential: Credential, tools: Tools, values: Mapping[str, str]) -> l
         if not beside:
             raise Unsendable("what stands beside it is no host")
         return [beside[1].lower()]
-    own = [url.partition("://")[2].rstrip("/") for url in tools.endpoints.get(credential.check.provider, ())]
-    return [*own, *credential.check.hosts]
+    own = [url.removeprefix("https://").rstrip("/") for url in tools.endpoints.get(credential.check.provider, ())]
+    return own or list(credential.check.hosts)
 
 
 def _at(credential: Credential, tools: Tools, policy: Policy, values: dict[str, str], prepare: Prepare | None) -> Verdict:
@@ -220,7 +220,7 @@ def _url(template: str, values: Mapping[str, str], check: Check) -> tuple[str, s
     if template == "${secret}":
         return _fill(template, values), "/{secret}"
     at = template.index("/", 8) if "/" in template[8:] else len(template)
-    host, rest = template[:at], template[at:] or "/"
+    host, rest = template[8:at], template[at:] or "/"
     derived = {name for name, _ in check.vars}
 
     def in_host(name: str, value: str) -> str:
@@ -237,7 +237,9 @@ def _url(template: str, values: Mapping[str, str], check: Check) -> tuple[str, s
     path, mark, query = rest.partition("?")
     shown = _VARIABLE.sub(lambda found: "{" + found[1] + "}", path)
     written = _fill(host, values, in_host)
-    prefix = written[8:].partition("/")[2]
+    # only an installation of ours may be named with http://
+    written = written if written.startswith("http://") else f"https://{written}"
+    prefix = written.partition("://")[2].partition("/")[2]
     filled = _fill(path, values, in_path) + mark + _fill(query, values, lambda _name, value: quote(value, safe=""))
     return written + filled, (f"/{prefix}" if prefix else "") + shown
 

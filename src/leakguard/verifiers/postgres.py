@@ -71,6 +71,7 @@ def check(credential: Credential, tools: Tools) -> Verdict:
             sslmode=asked if asked in ("require", "verify-ca", "verify-full") else "prefer",
             connect_timeout=_SECONDS,
             application_name="leakguard",
+            client_encoding="utf8",
             options="-c default_transaction_read_only=on -c statement_timeout=5000",
             passfile="",
             require_auth="scram-sha-256,md5" if asked not in ("require", "verify-ca", "verify-full") else None,

@@ -27,9 +27,10 @@ def plan(_credential: Credential, _tools: Tools) -> Iterator[Sent]:
 def check(credential: Credential, tools: Tools) -> Verdict:  # noqa: ARG001 - the contract's signature
     """Read the key."""
     # in code and JSON the lines of a block are written as escapes
-    text = re.sub(r"\\r|[\"'+,]|\\(?=\n)", "", credential.values()["secret"].replace("\\n", "\n"))
+    text = re.sub(r"[\"'][ \t]*\+|\\r|[\"',]|\\(?=\n)", "", credential.values()["secret"].replace("\\n", "\n"))
     label = re.search(r"-----BEGIN ([A-Z0-9 ]{0,40}?)PRIVATE KEY", text)
-    kind = (label[1].strip() if label else "") or "PKCS #8"
+    kind = label[1].replace("ENCRYPTED", "").strip() if label else ""
+    kind = kind or "PKCS #8"
     encrypted = "ENCRYPTED" in text[:300] or "DEK-Info" in text[:300]
     try:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
