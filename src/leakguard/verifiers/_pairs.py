@@ -50,6 +50,10 @@ def _partners(candidate: Candidate, source: Source) -> dict[str, list[tuple[int,
         at = candidate.place
         gap = max(place.offset - at.offset - at.length, at.offset - place.offset - place.length, 0)
         out.setdefault(place.part, []).append((gap, secret))
+    for place in candidate.others:
+        # what a scan joined from another file or version
+        if place.part not in out and not isinstance(raw := source.reopen(place), Gone):
+            out[place.part] = [(0, Secret(raw, public=len(raw) if public.get(place.part) else 0))]
     return out
 
 
