@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from leakguard._version import __version__
-from leakguard.cli import _history, _image
+from leakguard.cli import _history, _image, _verifying
 from leakguard.cli.output import Outputs, colors
 from leakguard.errors import UsageError
 
@@ -62,6 +62,12 @@ from leakguard.errors import UsageError
     type=click.Choice(["any", "critical", "high", "medium", "low", "live", "none"]),
     help="What makes the exit code 1 (default any).",
 )
+@click.option("--verify", is_flag=True, help="Ask providers whether what was found is live (leakguard verify --help).")
+@click.option("--plan", is_flag=True, help="With --verify: print what would be asked, and send nothing.")
+@click.option(
+    "--allow-unknown", is_flag=True, help="With --fail-on live: what could not be verified does not make the exit code 4."
+)
+@_verifying.options
 @click.option("--fail-on-skip", is_flag=True, help="Exit 3 also for what was skipped by choice.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even with findings; errors keep their codes.")
 @click.option("--stdin-name", metavar="NAME", help="Name of what comes from standard input (build.log).")
@@ -101,15 +107,13 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
     from leakguard.pipeline.outcome import exit_code
 
     targets = list(paths) or ["."]
+    allow_unknown = flags.pop("allow_unknown")
     outputs = Outputs(flags.pop("formats"), flags.pop("outputs"))
     view = {
         name: flags.pop(name)
         for name in ("color", "verbose", "quiet", "show_suppressed", "base_path", "stdin_name", "exit_zero", "no_baseline")
     }
-    if flags["fail_on"] == "live":
-        raise UsageError(
-            "--fail-on live needs verification, which this version does not have", hint="use --fail-on any or a severity"
-        )
+    asking = _asking(flags)
     if "-" in targets and len(targets) > 1:
         raise UsageError("`-` can't be mixed with paths", hint="scan standard input on its own")
     if view["stdin_name"] and targets != ["-"]:
@@ -121,12 +125,30 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
     if view["image"] is not None and (git or not paths or "-" in targets):
         raise UsageError("--image takes names of images, files or folders", hint="leakguard scan --image app:1.4")
     view["at_once"] = targets == ["-"] and outputs.text_to_stdout and not view["quiet"]
-    report, config = run(targets, _typed(flags), view, ranges if git else None)
-    code = exit_code(report, config)
+    report, config = run(targets, _typed(flags), view, ranges if git else None, asking)
+    if asking and asking.plan:
+        asking.show(outputs)
+        return 0
+    code = exit_code(report, config, allow_unknown=allow_unknown, checked=asking.checked if asking else frozenset())
     report = report._replace(exit_code=code, version=__version__)
     base = _base(view["base_path"], ["-"] if view["image"] is not None else targets)
     outputs.write(report, view | {"color": colors(view["color"])}, base)
     return 0 if view["exit_zero"] and code == 1 else code
+
+
+def _asking(flags: dict[str, Any]) -> _verifying.Asking | None:
+    """Take the options of verification out of the flags; None where nothing is to be asked."""
+    typed = {name: flags.pop(name) for name in _verifying.NAMES}
+    verify, plan = flags.pop("verify"), flags.pop("plan")
+    if verify:
+        return _verifying.Asking(typed, plan)
+    used = [name for name, value in typed.items() if value]
+    if plan or used:
+        name = "plan" if plan else used[0]
+        raise UsageError(
+            f"--{_verifying.SPELLED.get(name, name).replace('_', '-')} goes with --verify", hint="leakguard scan --verify ..."
+        )
+    return None
 
 
 def _typed(flags: dict[str, Any]) -> dict[str, object]:
@@ -137,7 +159,13 @@ def _typed(flags: dict[str, Any]) -> dict[str, object]:
     return typed
 
 
-def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], ranges: dict[str, Any] | None) -> tuple[Any, Any]:
+def run(
+    targets: list[str],
+    typed: dict[str, object],
+    view: dict[str, Any],
+    ranges: dict[str, Any] | None,
+    asking: _verifying.Asking | None = None,
+) -> tuple[Any, Any]:
     """Scan; returns the report and the settings. `ranges`: the targets are repositories, and this part of them counts."""
     import time
 
@@ -164,6 +192,9 @@ def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], rang
         forks=_may_fork(),
         rules_version=config.rules_version or prepare.rules_version(),
     )
+    if config.fail_on == "live" and asking is None:
+        raise UsageError("--fail-on live needs to know what is live", hint="add --verify")
+    verify = asking.begin(engine, config, setup.key) if asking else None
     with Progress() as progress:
         if image is not None:
             source = _image.source(targets, image, 8)
@@ -176,6 +207,7 @@ def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], rang
             clock=time.monotonic,
             seen=_at_once(setup) if view["at_once"] else progress.seen,
             keep=None if ranges is None else source.is_new,
+            verify=verify,
         )
     report = report._replace(started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     if config.warn_new_rules and config.rules_version is not None and not stdin and ranges is None and image is None:

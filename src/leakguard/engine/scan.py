@@ -29,6 +29,10 @@ FEW = 4
 """Values of a part, or secrets that lack it, that may wait for each other in one place; of more nothing tells which belong together."""
 PLACES = 64
 """Places of one of them that are kept."""
+_PARTNERS = 25
+"""Parts near a value that a verifier may try with it."""
+_AROUND = 1024
+"""Bytes of a line on each side of a value that a verifier may read a host or a user from."""
 _TAKES = 0.1
 """Score from which a match of a vendor's rule takes the place of a generic one."""
 _LEVEL = {"strict": 0, "balanced": 1, "all": 2}
@@ -64,13 +68,14 @@ class Engine:
         self, rules: CompiledRules, *, level: str = "balanced", portable: bool = False, skip: frozenset[str] = frozenset()
     ) -> None:
         self.rules = rules
-        self.settings = (level, portable, skip)
-        """What a worker needs, with the rules, to build the same engine."""
         self.notes: tuple[str, ...] = ()
         """What of the rules could not be used, for people."""
+        self.pairs: frozenset[str] = frozenset()
+        """Rules whose candidates carry what a verifier may have to try with them."""
         self._level = level
         self._floor = LEVELS[level]
         self._skip = skip
+        self._portable = portable
         self._prefilter: Prefilter = PortablePrefilter(rules) if portable or not rules.databases else HyperscanPrefilter(rules)
         self._matcher = Matcher(rules)
         self._scores: dict[tuple[int, str, int, int, int, bytes], Score] = {}
@@ -80,6 +85,11 @@ class Engine:
     def name(self) -> str:
         """Name of the prefilter."""
         return self._prefilter.name
+
+    @property
+    def settings(self) -> tuple[str, bool, frozenset[str], frozenset[str]]:
+        """What a worker needs, with the rules, to build the same engine."""
+        return self._level, self._portable, self._skip, self.pairs
 
     def scan(self, blob: Blob) -> Scanned:
         """Return the candidates of a blob, by position."""
@@ -237,9 +247,27 @@ class Engine:
             if found:
                 value = Secret(data[found[0] : found[1]], public=found[1] - found[0] if part.public else 0)
                 others.append(_place(blob, *found, part.name, "", sorted([*spans, (*found, value)], key=lambda s: s[:2])))
+        partners = self._partners(blob, match, rule) if rule.id in self.pairs else []
         place = _place(blob, match.start, match.end, rule.part, name, spans)
         vendor = self.vendor(data, match, rule, name)
-        return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored, vendor=vendor)
+        secret = cut(rule, data[match.start : match.end])
+        places, values = tuple(p for p, _ in partners), tuple(v for _, v in partners)
+        return Candidate(rule, secret, place, tuple(others), scored, partners=places, values=values, vendor=vendor)
+
+    def _partners(self, blob: Blob, match: RawMatch, rule: Rule) -> list[tuple[Place, Secret]]:
+        """Return what a verifier may have to try with a value: every part near it, nearest first, and the line round it."""
+        data = blob.data
+        found = [
+            (distance, start, end, part.name, part.public)
+            for part in rule.parts
+            for distance, start, end in sorted(self._matcher.all_near(data, part.pattern, match.start, match.end, part.within))[
+                :_PARTNERS
+            ]
+        ]
+        begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - _AROUND)
+        end = data.find(b"\n", match.end, match.end + _AROUND)
+        found.append((0, begin, end if end >= 0 else min(len(data), match.end + _AROUND), "around", False))
+        return [(_bare(blob, s, e, name), Secret(data[s:e], public=(e - s) * public)) for _, s, e, name, public in found]
 
 
 _Scored = tuple[RawMatch, Rule, Score, str]
@@ -330,6 +358,11 @@ def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[S
         frame=() if spans is None else frame(data, start, end, line, part, spans),
         mark=mark_for(data, start, end, blob.first_line),
     )
+
+
+def _bare(blob: Blob, start: int, end: int, part: str) -> Place:
+    """Return a place that is only opened again, never shown."""
+    return Place(blob.provenance, 0, 0, 0, 0, blob.offset + start, end - start, part, blob.encoding)
 
 
 def _safe_name(name: str, spans: list[Span]) -> str:
