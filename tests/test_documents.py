@@ -320,6 +320,11 @@ def test_a_notebook_that_breaks_off_loses_nothing(tree: Path, planted: Planted) 
     assert told(report) == [("a.ipynb", "damaged", True)]
 
 
+def test_a_member_without_a_name_is_looked_into(tree: Path, planted: Planted) -> None:
+    (tree / "a.docx").write_bytes(make.docx(parts={"": f"k {planted.github()}\n"}))
+    assert [path for path, _line, _facts in places(scan(tree))] == ["a.docx!/(no name)"]
+
+
 def everything(data: bytes, name: str, folder: Path) -> Iterator[Blob | Skipped]:
     """Yield what is read of a file, with nothing lost: blobs or a reason."""
     (folder / name).write_bytes(data)

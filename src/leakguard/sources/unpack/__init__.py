@@ -28,6 +28,7 @@ TOLD = 100
 _ARCHIVES = frozenset({"tar", "cpio"})
 """What usually lies compressed: `a.tar.gz` is one thing for people, so what it holds is `a.tar.gz!/member`."""
 
+_NAMELESS = "(no name)"
 _PARTED = 1 << 20
 """Bytes that a chunk of a text with parts owns."""
 
@@ -210,8 +211,10 @@ def listed(file: IO[bytes], kind: str, outer: Outer, inner: tuple[str, ...], fac
                 yield member, inner, facts
                 continue
             budget.member()
-            number = taken[member.name] = taken.get(member.name, 0) + 1
-            names = (*inner, f"{member.name}#{number}" if number > 1 else member.name) if member.name else inner
+            own = isinstance(member, Untold) or member.text
+            called = member.name or ("" if own else _NAMELESS)
+            number = taken[called] = taken.get(called, 0) + 1
+            names = (*inner, f"{called}#{number}" if number > 1 else called) if called else inner
             if isinstance(member, Untold):
                 yield member, names, facts
             else:

@@ -91,7 +91,7 @@ class Reader:
                 elif self._text[self._at] == "{" and self._spread and not self._is_short():
                     yield from self._members()
                 else:
-                    yield self._value(())
+                    yield self._take(())
         except (ValueError, RecursionError):
             yield from self._rest()
 
@@ -112,7 +112,7 @@ class Reader:
             if key in self._spread and self._next() == "[":
                 yield from self._elements((key,))
             else:
-                yield self._value((key,))
+                yield self._take((key,))
             if self._next() == ",":
                 self._at += 1
             elif self._next() != "}":
@@ -123,7 +123,7 @@ class Reader:
         self._at += 1
         number = 0
         while self._next() != "]":
-            yield self._value((*keys, number))
+            yield self._take((*keys, number))
             number += 1
             if self._next() == ",":
                 self._at += 1
@@ -131,7 +131,7 @@ class Reader:
                 raise ValueError
         self._at += 1
 
-    def _value(self, keys: Keys) -> Record:
+    def _take(self, keys: Keys) -> Record:
         self._next()
         while True:
             try:

@@ -185,7 +185,7 @@ class _Rows(Handler):
                 self._out.part(fact("sheet", self._sheet))
                 self._out.write(f"{tag}: {text}\n")
         elif tag == "v":
-            self._value(self._cells[-1], text)
+            self._show(self._cells[-1], text)
         elif tag == "t":
             self._cells[-1].text += text
         elif tag == "f" and len(text) >= LONG:
@@ -195,7 +195,7 @@ class _Rows(Handler):
         """Write what stands after the rows."""
         self._tell_after()
 
-    def _value(self, cell: _Cell, text: str) -> None:
+    def _show(self, cell: _Cell, text: str) -> None:
         if cell.type != "s":
             cell.text += text
         elif text.strip().isdecimal() and len(text) < 10 and int(text) < len(self._strings):
