@@ -7,7 +7,7 @@ No state between blobs, so that any process may scan any blob and the answer is 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Pr
 from leakguard.engine.score import CONTEXT, companion, score
 from leakguard.engine.weights import LEVELS
 from leakguard.engine.written import plain
-from leakguard.model.blob import Blob, path_in
+from leakguard.model.blob import Blob, MemberProvenance, Part, path_in
 from leakguard.model.finding import Candidate, Place, Score
 from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
@@ -344,8 +344,21 @@ def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[S
     data = blob.data
     line, column = position(blob, start)
     end_line, end_column = position(blob, end)
+    shown = () if spans is None else frame(data, start, end, line, part, spans)
+    provenance = blob.provenance
+    if blob.parts and (first := _part(blob, start)) is not None and isinstance(provenance, MemberProvenance):
+        above = line
+        line, column = _within(blob, first, start, line, column)
+        # what stands beside it in the made text stands elsewhere for people
+        shown = tuple(
+            row._replace(number=row.number + line - above)
+            for row in shown
+            if (row.number == above if first.flat else row.number >= first.text_line)
+        )
+        end_line, end_column = _within(blob, _part(blob, end - 1) or first, end, end_line, end_column)
+        provenance = provenance._replace(facts=(*provenance.facts, *first.facts))
     return Place(
-        provenance=blob.provenance,
+        provenance=provenance,
         start_line=line,
         end_line=end_line,
         start_column=column,
@@ -355,7 +368,7 @@ def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[S
         part=part,
         encoding=blob.encoding,
         name=_safe_name(name, spans or []),
-        frame=() if spans is None else frame(data, start, end, line, part, spans),
+        frame=shown,
         mark=mark_for(data, start, end, blob.first_line),
     )
 
@@ -363,6 +376,19 @@ def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[S
 def _bare(blob: Blob, start: int, end: int, part: str) -> Place:
     """Return a place that is only opened again, never shown."""
     return Place(blob.provenance, 0, 0, 0, 0, blob.offset + start, end - start, part, blob.encoding)
+
+
+def _part(blob: Blob, at: int) -> Part | None:
+    index = bisect_right(blob.parts, blob.offset + at, key=lambda part: part.offset)
+    return blob.parts[index - 1] if index else None
+
+
+def _within(blob: Blob, part: Part, at: int, line: int, column: int) -> tuple[int, int]:
+    """Return line and column as the part counts them, given those of the made text."""
+    if part.flat:
+        ahead = blob.data[max(0, part.offset - blob.offset) : at]
+        return part.line, part.column + len(ahead.decode("utf-8", "surrogateescape"))
+    return part.line + line - part.text_line, column + (part.column - 1 if line == part.text_line else 0)
 
 
 def _safe_name(name: str, spans: list[Span]) -> str:
