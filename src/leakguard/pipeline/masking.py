@@ -28,13 +28,17 @@ def mask_places(report: Report, masker: Masker) -> Report:
         roots=tuple(map(masker.text, report.roots)),
         suppressed=tuple(s._replace(where=masker.text(s.where), reason=masker.text(s.reason)) for s in report.suppressed),
     )
-    if not any(masker.of(provenance)[1] for provenance in everywhere):
+    if not any(masker.of(provenance)[1] for provenance in everywhere) and not _facts(report):
         return report
     return report._replace(
         findings=tuple(map(masker.finding, report.findings)),
         suppressed=tuple(s._replace(finding=masker.finding(s.finding)) for s in report.suppressed),
         skipped=tuple(s._replace(provenance=masker.of(s.provenance)[0]) for s in report.skipped),
     )
+
+
+def _facts(report: Report) -> bool:
+    return any(p.facts for f in (*report.findings, *(s.finding for s in report.suppressed)) for p in f.places)
 
 
 class Masker:
@@ -87,6 +91,8 @@ class Masker:
 
     def place(self, place: Place) -> Place:
         """Return a place as it may be shown."""
+        if place.facts:
+            place = place._replace(facts=tuple((name, self.text(value)) for name, value in place.facts))
         provenance, blob_id = self.of(place.provenance)
         return place._replace(provenance=provenance, blob_id=blob_id) if blob_id else place
 
