@@ -127,7 +127,7 @@ def _noise(begins: bool, prefixes: bool, width: int) -> re.Pattern[bytes]:
     if prefixes:
         choices.insert(0, rb"\r?\n" + GITLAB + rb"\+")
     if width:
-        choices.insert(0, rb"(?<=\n[^\n\r\x1b\x08]{%d}%b)\r?\n(?=%b)" % (width - 1, _TOKEN, _TOKEN))
+        choices.insert(0, rb"(?<=\n[^\n\r\x1b\x08]{%d}%b)\r?\n(?=%b)(?!%b)" % (width - 1, _TOKEN, _TOKEN, PREFIX))
     return re.compile(rb"|".join(choices))
 
 
@@ -139,3 +139,19 @@ def text_of(raw: bytes) -> bytes:
 def joined(raw: bytes) -> bytes:
     """Return the text in the bytes of a span whose lines are one that was wrapped."""
     return re.sub(rb"\r?\n", b"", text_of(raw))
+
+
+def pieces(raw: bytes) -> list[tuple[int, int]]:
+    """Return where text stands in a span: all but noise and line ends."""
+    out: list[tuple[int, int]] = []
+    at = 0
+    for found in _apart().finditer(raw):
+        if found.start() > at:
+            out.append((at, found.start()))
+        at = found.end()
+    return [*out, (at, len(raw))] if at < len(raw) else out
+
+
+@cache
+def _apart() -> re.Pattern[bytes]:
+    return re.compile(_noise(begins=False, prefixes=True, width=0).pattern + rb"|\r?\n[ \t]*")

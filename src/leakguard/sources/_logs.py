@@ -78,9 +78,9 @@ def wrapped_at(head: bytes, provenance: Provenance) -> int:
     width = max(map(len, lines), default=0)
     if width < _LEAST_WIDTH:
         return 0
-    token = _patterns()["token"]
+    token, prefix = _patterns()["token"], _patterns()["prefix"]
     broken = sum(
-        len(line) == width and bool(token.match(line[-1:])) and bool(token.match(after[:1]))
+        len(line) == width and bool(token.match(line[-1:])) and bool(token.match(after[:1])) and not prefix.match(after)
         for line, after in zip(lines, lines[1:], strict=False)
     )
     return width if broken >= 2 else 0
