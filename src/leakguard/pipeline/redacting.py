@@ -29,9 +29,10 @@ PAUSES = 10
 _LEAST = 8
 """Bytes of a value whose further copies are masked, wherever they stand; shorter ones stand everywhere ..."""
 _LEAST_NAMED = 6
-"""... but for those of variables, which were named on purpose."""
-_WORDS = re.compile(rb"[A-Za-z]{1,15}(?:[-_./ ][A-Za-z]{1,15}){0,2}|[0-9]{1,7}|[./~].*")
-"""Words, small numbers and paths have other uses than to be a secret."""
+"""... but for those of variables, which somebody named."""
+_ANYWHERE = re.compile(rb"[0-9]{1,7}|[./~].*|-----.*")
+"""Small numbers, paths and first lines of keys have other uses than to be a secret."""
+_WORDS = re.compile(rb"[A-Za-z]{1,15}(?:[-_./ ][A-Za-z]{1,15}){0,2}")
 
 Span = tuple[int, int, bytes]
 """Start, end, and what stands there in its place."""
@@ -49,10 +50,11 @@ class Known:
         """Whether one of them has a blank in it."""
         return any(b" " in value for value in self._shown)
 
-    def add(self, value: bytes, shown: str, least: int = _LEAST) -> None:
-        """Mask a value from now on; of one over several lines each line that is long enough."""
+    def add(self, value: bytes, shown: str, *, named: bool = False) -> None:
+        """Mask a value from now on; of one over several lines each line that is long enough. `named`: whatever it looks like."""
         for line in value.splitlines():
-            if len(line) >= least and line not in self._shown and not _WORDS.fullmatch(line) and not line.startswith(b"-----"):
+            long = len(line) >= (_LEAST_NAMED if named else _LEAST) and not _ANYWHERE.fullmatch(line)
+            if long and line not in self._shown and (named or not _WORDS.fullmatch(line)):
                 self._shown[line] = shown.encode() if line == value else MASK.encode()
                 self._automaton = None
 
@@ -265,11 +267,11 @@ def from_environment(engine: Engine, environ: Mapping[str, str], known: Known) -
     for name, text in environ.items():
         value = fsencode(text)
         if _promises(name):
-            known.add(value, MASK, _LEAST_NAMED)
+            known.add(value, MASK, named=True)
         blob = Blob(fsencode(name) + b"=" + value + b"\n", StreamProvenance("environment.env"))
         for candidate in engine.scan(blob).candidates:
             if candidate.secret is not None:
-                known.add(candidate.secret.reveal(), candidate.secret.redacted(), _LEAST_NAMED)
+                known.add(candidate.secret.reveal(), candidate.secret.redacted(), named=True)
 
 
 @cache
