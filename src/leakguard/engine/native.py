@@ -14,3 +14,8 @@ if not os.environ.get("LEAKGUARD_PURE"):
         pass
     else:
         loops = _native
+
+
+def newlines(data: bytes, start: int, end: int) -> int:
+    """Count the line feeds in a span."""
+    return loops.newlines(data, start, end) if loops is not None else data.count(b"\n", start, end)

@@ -16,12 +16,13 @@ from leakguard.engine.compiled import CompiledRules
 from leakguard.engine.frame import Span, frame
 from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
+from leakguard.engine.native import newlines
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, companion, score
 from leakguard.engine.weights import LEVELS
-from leakguard.engine.written import plain
-from leakguard.model.blob import Blob, MemberProvenance, Part, path_in
-from leakguard.model.finding import Candidate, Place, Score
+from leakguard.engine.written import DECODERS, plain, unwrap
+from leakguard.model.blob import Blob, MemberProvenance, Origin, Part, path_in
+from leakguard.model.finding import Candidate, Place, Score, Step
 from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
 
@@ -250,7 +251,8 @@ class Engine:
         partners = self._partners(blob, match, rule) if rule.id in self.pairs else []
         place = _place(blob, match.start, match.end, rule.part, name, spans)
         vendor = self.vendor(data, match, rule, name)
-        secret = cut(rule, data[match.start : match.end])
+        raw = data[match.start : match.end] if not place.via else unwrap(_read(blob, place), place.via)
+        secret = cut(rule, raw)
         places, values = tuple(p for p, _ in partners), tuple(v for _, v in partners)
         return Candidate(rule, secret, place, tuple(others), scored, partners=places, values=values, vendor=vendor)
 
@@ -341,9 +343,13 @@ def _few(alone: list[Candidate]) -> list[Candidate]:
 
 def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[Span] | None) -> Place:
     """Return a place; without `spans` (what has to be masked there) no line of it is shown."""
-    data = blob.data
-    line, column = position(blob, start)
-    end_line, end_column = position(blob, end)
+    data, origin = blob.data, blob.origin
+    source, low, high, via = _stood(blob, start, end)
+    line, column = position(source, low)
+    if b"\n" in source.data[low:high]:
+        end_line, end_column = position(source, high)
+    else:
+        end_line, end_column = line, column + _characters(source.data[low:high])
     shown = () if spans is None else frame(data, start, end, line, part, spans)
     provenance = blob.provenance
     if blob.parts and (first := _part(blob, start)) is not None and isinstance(provenance, MemberProvenance):
@@ -363,19 +369,47 @@ def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[S
         end_line=end_line,
         start_column=column,
         end_column=end_column,
-        offset=blob.offset + start,
-        length=end - start,
+        offset=source.offset + low,
+        length=high - low,
         part=part,
         encoding=blob.encoding,
         name=_safe_name(name, spans or []),
         frame=shown,
-        mark=mark_for(data, start, end, blob.first_line),
+        # a line of a log says nothing about what may be in it
+        mark=mark_for(data, start, end, blob.first_line) if origin is None else None,
+        via=via,
+        facts=origin.facts(low) if origin is not None else (),
     )
+
+
+def _stood(blob: Blob, start: int, end: int) -> tuple[Blob, int, int, tuple[Step, ...]]:
+    """Return where a span of a blob stood in what was read, and how its bytes come of those."""
+    origin = blob.origin
+    if origin is None:
+        return blob, start, end, ()
+    low, high = origin.span(start, end)
+    return origin.source, low, high, _via(origin, origin.source.data[low:high], blob.data[start:end])
+
+
+def _via(origin: Origin, raw: bytes, value: bytes) -> tuple[Step, ...]:
+    """Return how a value comes of the bytes that stood there."""
+    if raw == value:
+        return ()
+    made = [(way, DECODERS[way](raw)) for way in origin.ways]
+    way, found = next((m for m in made if m[1] == value), made[0])
+    return (Step(way, 0, len(found)),)
+
+
+def _read(blob: Blob, place: Place) -> bytes:
+    """Return the bytes of a place as they were read."""
+    source = blob if blob.origin is None else blob.origin.source
+    return source.data[place.offset - source.offset :][: place.length]
 
 
 def _bare(blob: Blob, start: int, end: int, part: str) -> Place:
     """Return a place that is only opened again, never shown."""
-    return Place(blob.provenance, 0, 0, 0, 0, blob.offset + start, end - start, part, blob.encoding)
+    source, low, high, via = _stood(blob, start, end)
+    return Place(blob.provenance, 0, 0, 0, 0, source.offset + low, high - low, part, blob.encoding, via=via)
 
 
 def _part(blob: Blob, at: int) -> Part | None:
@@ -402,7 +436,9 @@ def position(blob: Blob, at: int) -> tuple[int, int]:
     """Return line and column, from 1, of an offset into a blob; columns count characters."""
     data = blob.data
     begin = data.rfind(b"\n", 0, at) + 1
-    line = blob.first_line + (data.count(b"\n", 0, begin) if begin else 0)
-    ahead = data[begin:at]
-    width = len(ahead) if ahead.isascii() else len(ahead.decode("utf-8", "surrogateescape"))
-    return line, width + (1 if begin else blob.first_column)
+    line = blob.first_line + (newlines(data, 0, begin) if begin else 0)
+    return line, _characters(data[begin:at]) + (1 if begin else blob.first_column)
+
+
+def _characters(raw: bytes) -> int:
+    return len(raw) if raw.isascii() else len(raw.decode("utf-8", "surrogateescape"))

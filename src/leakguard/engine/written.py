@@ -15,7 +15,20 @@ from collections.abc import Callable, Iterable
 
 from leakguard.model.finding import Step
 
-DECODERS: dict[str, Callable[[bytes], bytes]] = {}
+
+def _log(raw: bytes) -> bytes:
+    from leakguard.engine.logs import text_of
+
+    return text_of(raw)
+
+
+def _wrapped_log(raw: bytes) -> bytes:
+    from leakguard.engine.logs import joined
+
+    return joined(raw)
+
+
+DECODERS: dict[str, Callable[[bytes], bytes]] = {"log": _log, "wrapped log": _wrapped_log}
 """Decoders by name: each a function of the bytes of a span, which raises ValueError for what it can't read."""
 
 WAYS = ("", "joined", "base64")
