@@ -1,8 +1,11 @@
-"""The engine's compiled loops, `_native.c`: there where the wheel was built with a C compiler, unless `LEAKGUARD_PURE=1`."""
+"""The engine's compiled loops, `_native.c` and `_encoded_native.c`: there where the wheel was built with a C compiler, unless
+`LEAKGUARD_PURE=1`.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 loops: Any = None
@@ -14,3 +17,20 @@ if not os.environ.get("LEAKGUARD_PURE"):
         pass
     else:
         loops = _native
+
+
+def _encoded() -> tuple[Callable[[bytes, Sequence[int], bool, bool], bytes], Callable[[bytes, bytes], tuple[bytes, bytes]]]:
+    if loops is not None:
+        try:
+            from leakguard.engine import _encoded_native  # type: ignore[attr-defined]  # as above
+        except ImportError:
+            pass
+        else:
+            return _encoded_native.runs, _encoded_native.unescape
+    from leakguard.engine import encoded
+
+    return encoded.runs, encoded.unescape
+
+
+runs, unescape = _encoded()
+"""See `encoded.runs` and `encoded.unescape`."""

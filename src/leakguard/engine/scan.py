@@ -1,14 +1,15 @@
 """The engine: one blob in, its scored candidates out.
 
-    prefilter -> match -> score -> overlap -> place
+    prefilter -> match -> score -> (the same in what stands encoded) -> overlap -> place
 
 No state between blobs, so that any process may scan any blob and the answer is the same.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from leakguard.engine import values
@@ -16,17 +17,19 @@ from leakguard.engine.compiled import CompiledRules
 from leakguard.engine.frame import Span, frame
 from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
+from leakguard.engine.native import runs
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, score
 from leakguard.engine.weights import LEVELS, WEIGHTS
-from leakguard.engine.written import plain
+from leakguard.engine.written import decoded, plain
 from leakguard.model.blob import Blob, path_in
-from leakguard.model.finding import Candidate, Place, Reason, Score
+from leakguard.model.finding import Candidate, Place, Reason, Score, Step
 from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
 
 _TAKES = 0.1
 """Score from which a match of a vendor's rule takes the place of a generic one."""
+NO_SCORE = Score(0.0)
 _LEVEL = {"strict": 0, "balanced": 1, "all": 2}
 _REMEMBERED = 8192
 """Scores that are kept."""
@@ -45,6 +48,8 @@ class Scanned(NamedTuple):
     """Candidates under the level."""
     slow: set[str]
     """Rules that ran out of time; the blob counts as not wholly scanned."""
+    cut: str = ""
+    """What encoded text was not looked into, in words for people."""
 
 
 class Engine:
@@ -77,29 +82,35 @@ class Engine:
     def scan(self, blob: Blob) -> Scanned:
         """Return the candidates of a blob, by position."""
         data = blob.data
-        path = path_in(blob.provenance)
-        kind = values.file_kind(path)
+        kind = values.file_kind(path_in(blob.provenance))
         hits = self._prefilter.hits(data, config=kind not in values.CODE, windows=blob.focus)
-        if not hits:
+        rows = runs(data, _windows(data, blob.focus), True, blob.offset > 0)
+        if not hits and not rows:
             return Scanned([], 0, set())
-        matches, slow = self._matcher.confirm(data, hits)
-        if not matches:
-            return Scanned([], 0, slow)
-        kept = self._judge(data, matches, kind)
-        spans = self._spans(data, matches)
+        matches, slow = self._matcher.confirm(data, hits) if hits else ([], set())
+        found = [Found(data, *scored) for scored in self.judge(data, matches, kind)] if matches else []
+        spans, cut_short = self._spans(data, matches), ""
+        if rows:
+            from leakguard.engine.inside import look
+
+            inside = look(self, data, rows, kind)
+            found = inside.beside(found, self._floor)
+            spans = sorted([*spans, *inside.spans], key=lambda s: s[:2])
+            slow |= inside.slow
+            cut_short = inside.cut
         out: list[Candidate] = []
         below = 0
         own_end = len(data) if blob.own_end is None else blob.own_end
-        for match, rule, scored_value, name in kept:
-            if not blob.own_start <= match.start < own_end:
+        for one in found:
+            if not blob.own_start <= one.span()[0] < own_end:
                 continue
-            if scored_value.value < self._floor:
+            if one.score.value < self._floor:
                 below += 1
             else:
-                out.append(self._candidate(blob, match, rule, scored_value, name, spans))
-        return Scanned(_without_parts(out), below, slow)
+                out.append(self._candidate(blob, one, spans))
+        return Scanned(_without_parts(out), below, slow, cut_short)
 
-    def _judge(self, data: bytes, matches: list[RawMatch], kind: str) -> list[_Scored]:
+    def judge(self, data: bytes, matches: list[RawMatch], kind: str) -> list[_Scored]:
         """Score matches and keep one where several overlap; a rule that may not report takes nothing from one that may.
 
         What a vendor's rule has taken is not scored for a generic one, which would lose: those terms cost most.
@@ -119,8 +130,8 @@ class Engine:
         return all(self._matcher.near(data, part.pattern, match.start, match.end, part.within) for part in parts)
 
     def _spans(self, data: bytes, matches: list[RawMatch]) -> list[Span]:
-        rules = self.rules
-        return sorted(((m.start, m.end, cut(rules.rule(m.rule), data[m.start : m.end])) for m in matches), key=lambda s: s[:2])
+        found = (Found(data, m, self.rules.rule(m.rule), NO_SCORE, "") for m in matches)
+        return sorted(((one.match.start, one.match.end, one.secret()) for one in found), key=lambda s: s[:2])
 
     def expect_much(self) -> None:
         """Prepare for gigabytes of input."""
@@ -139,13 +150,23 @@ class Engine:
         return rule.id not in self._skip and _LEVEL[rule.level] <= _LEVEL[self._level]
 
     def masked(self, text: bytes) -> bytes:
-        """Return a short text (a path, a name) with every span that any rule matches masked, of any score."""
+        """Return a short text (a path, a name) with every span that any rule matches masked, of any score, encoded or not."""
         matches, _slow = self._matcher.confirm(text, self._prefilter.hits(text, config=True))
+        spans = [
+            (match.start, match.end)
+            for match in matches
+            if score(self.rules.rule(match.rule), match, text, "", "settings").value >= LEVELS["all"]
+        ]
+        if rows := runs(text, _windows(text, None), True, False):
+            from leakguard.engine.inside import look
+
+            inner = look(self, text, rows, "settings").found
+            spans = sorted(spans + [found.span()[:2] for found in inner if found.score.value >= LEVELS["all"]])
         out, at = [], 0
-        for match in matches:
-            if match.end > at and score(self.rules.rule(match.rule), match, text, "", "settings").value >= LEVELS["all"]:
-                out += [text[at : max(at, match.start)], MASK.encode()]
-                at = match.end
+        for start, end in spans:
+            if end > at:
+                out += [text[at : max(at, start)], MASK.encode()]
+                at = end
         return b"".join((*out, text[at:])) if out else text
 
     def _score(self, data: bytes, match: RawMatch, kind: str) -> _Scored:
@@ -177,28 +198,65 @@ class Engine:
 
         return vendor_near(data, match, name, self.rules.vendors(), header=rule.provider == _HEADERS)
 
-    def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
-        data = blob.data
+    def _candidate(self, blob: Blob, found: Found, spans: list[Span]) -> Candidate:
+        text, match, rule, scored, name = found[:5]
         others = []
         for part in rule.parts:
-            found = self._matcher.near(data, part.pattern, match.start, match.end, part.within)
-            if found:
-                value = Secret(data[found[0] : found[1]], public=found[1] - found[0] if part.public else 0)
-                others.append(_place(blob, *found, part.name, "", sorted([*spans, (*found, value)], key=lambda s: s[:2])))
+            near = self._matcher.near(text, part.pattern, match.start, match.end, part.within)
+            if near:
+                value = Secret(text[near[0] : near[1]], public=near[1] - near[0] if part.public else 0)
+                start, end, via = found.source(*near)
+                shown = sorted([*spans, (start, end, value)], key=lambda s: s[:2])
+                others.append(_place(blob, start, end, part.name, "", shown)._replace(via=via))
         if others:
             scored = _raise(scored, "companion", WEIGHTS["companion"], "its other part stands beside it")
-        place = _place(blob, match.start, match.end, rule.part, name, spans)
-        vendor = self.vendor(data, match, rule, name)
-        return Candidate(rule, cut(rule, data[match.start : match.end]), place, tuple(others), scored, vendor=vendor)
+        start, end, via = found.span()
+        place = _place(blob, start, end, rule.part, name, spans)._replace(via=via)
+        vendor = self.vendor(text, match, rule, name)
+        return Candidate(rule, found.secret(), place, tuple(others), scored, vendor=vendor)
 
 
 _Scored = tuple[RawMatch, Rule, Score, str]
 
 
+class Found(NamedTuple):
+    """A scored match, in the input or in a text that stands encoded in it."""
+
+    text: bytes
+    match: RawMatch
+    rule: Rule
+    score: Score
+    name: str
+    trace: Callable[[int, int], tuple[int, int, tuple[Step, ...]]] | None = None
+    """Start and end in the input of a span of `text`, and the steps from there; None: `text` is the input."""
+
+    def source(self, start: int, end: int) -> tuple[int, int, tuple[Step, ...]]:
+        """Return where in the input a span of the text stands, and the steps from there."""
+        return (start, end, ()) if self.trace is None else self.trace(start, end)
+
+    def span(self) -> tuple[int, int, tuple[Step, ...]]:
+        """Return where in the input the value stands, and the steps from there."""
+        start, end, via = self.source(self.match.start, self.match.end)
+        value = decoded(self._raw()) if self.rule.written == "base64" else None
+        return start, end, via if value is None else (*via, Step("base64", 0, len(value)))
+
+    def _raw(self) -> bytes:
+        return self.text[self.match.start : self.match.end]
+
+    def secret(self) -> Secret:
+        """Return the value."""
+        raw = self._raw()
+        return cut(self.rule, (decoded(raw) or raw) if self.rule.written == "base64" else raw)
+
+
 def cut(rule: Rule, value: bytes) -> Secret:
-    """Wrap the value that stands in bytes which matched a rule."""
-    value = plain(rule.written, value) or value
+    """Wrap the value that stands in bytes which matched a rule; what is encoded was decoded before."""
+    value = plain(rule.written, value) or value if rule.written == "joined" else value
     return Secret(value, public=rule.public, password=rule.kind == "password")
+
+
+def _windows(data: bytes, focus: Sequence[int] | None) -> array[int]:
+    return array("q", (0, len(data)) if focus is None else focus)
 
 
 def key_name(data: bytes, match: RawMatch) -> str:

@@ -96,6 +96,8 @@ def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
     tally.bytes += (len(blob.data) if blob.own_end is None else blob.own_end) - blob.own_start
     tally.below += scanned.below
     yield from scanned.candidates
+    if scanned.cut:
+        yield Skipped(blob.provenance, "budget", by_choice=False, detail=scanned.cut)
     if scanned.slow:
         yield Skipped(blob.provenance, "timeout", by_choice=False, detail="rules given up here: " + ", ".join(sorted(scanned.slow)))
 

@@ -1,0 +1,103 @@
+"""Candidates in encoded text: the layers that `decode` makes, looked through as any text, and what they mean beside the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from leakguard.engine import values
+from leakguard.engine.decode import Layer, Segment, layers, trace
+from leakguard.engine.scan import NO_SCORE, Found
+from leakguard.engine.written import ESCAPES
+from leakguard.model.finding import Step
+
+if TYPE_CHECKING:
+    from leakguard.engine.frame import Span
+    from leakguard.engine.scan import Engine
+
+_PAIR = re.compile(rb"[\w.@+\-]{1,80}:")
+
+
+class Inside(NamedTuple):
+    """What stands encoded in an input."""
+
+    found: list[Found]
+    spans: list[Span]
+    """Of every match of any score: what a frame must not show."""
+    slow: set[str]
+    cut: str
+
+    def beside(self, plain: list[Found], floor: float) -> list[Found]:
+        """Return what counts of both, by position: of two in one place one tells of the other, or both are credentials."""
+        kept = [(one, *one.span()[:2]) for one in plain]
+        for one in self.found:
+            start, end, _via = one.span()
+            near = [other for other in kept if other[1] < end and other[2] > start]
+            if one.score.value < floor:
+                # as it stands it may be told; encoded it is not
+                if not near:
+                    kept.append((one, start, end))
+                continue
+            if any(_tells(other[0], one) for other in near):
+                continue
+            kept = [other for other in kept if other not in near or other[0].rule.shape != "generic"]
+            kept.append((one, start, end))
+        return [one for one, _start, _end in sorted(kept, key=lambda k: k[1:])]
+
+
+def _tells(known: Found, one: Found) -> bool:
+    """Whether what is known already says all that another look at the same bytes found."""
+    if known.secret() == one.secret():
+        return known.rule.rank >= one.rule.rank
+    if known.rule.shape == "generic":
+        return False
+    return one.rule.shape == "generic" or one.rule.id == known.rule.id
+
+
+def look(engine: Engine, data: bytes, rows: bytes, kind: str) -> Inside:
+    """Look into the runs of an input; `kind` is that of its file, which what stands in escapes has too."""
+    made, left = layers(data, rows)
+    out = Inside([], [], set(), left)
+    for number, layer in enumerate(made):
+        hits = sorted(engine.hits(layer.text, (0, len(layer.text))), key=lambda hit: hit[1])
+        for segment, group in groupby(hits, key=lambda hit: layer.at(hit[1])):
+            code = kind in values.CODE and segment.ways[0] in ESCAPES
+            wanted = [
+                (index, at - segment.head)
+                for index, at in group
+                if at <= segment.tail and not (code and engine.rules.rule(index).scope == "config")
+            ]
+            if wanted:
+                _segment(engine, made[: number + 1], segment, wanted, kind if segment.ways[0] in ESCAPES else "other", out)
+    return out
+
+
+def _segment(engine: Engine, below: Sequence[Layer], segment: Segment, hits: list[tuple[int, int]], kind: str, out: Inside) -> None:
+    """Look into one segment, as a text of its own."""
+    text = below[-1].text[segment.head : segment.tail]
+    body, stop = segment.body - segment.head, segment.stop - segment.head
+    matches, slow = engine.confirm(text, hits)
+    out.slow.update(slow)
+    matches = [
+        match
+        for match in matches
+        if body <= match.start
+        and match.end <= stop
+        # `auth = <login:password>`: that credential is sent as it stands
+        and not (match.whole_start < body and _PAIR.match(text, match.start, match.end))
+    ]
+    if not matches:
+        return
+    back = partial(_back, below, segment.head)
+    for match in matches:
+        one = Found(text, match, engine.rules.rule(match.rule), NO_SCORE, "", back)
+        start, end, _via = one.span()
+        out.spans.append((start, end, one.secret()))
+    out.found.extend(Found(text, *scored, back) for scored in engine.judge(text, matches, kind))
+
+
+def _back(below: Sequence[Layer], head: int, start: int, end: int) -> tuple[int, int, tuple[Step, ...]]:
+    return trace(below, start + head, end + head)
