@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leakguard.engine.frame import Span
     from leakguard.engine.scan import Engine
 
+_QUOTES = (b'"', b"'", b"`")
 _PAIR = re.compile(rb"[\w.@+\-]{1,80}:")
 
 
@@ -53,7 +54,9 @@ def _tells(known: Found, one: Found) -> bool:
     if known.secret() == one.secret():
         return known.rule.rank >= one.rule.rank
     if known.rule.shape == "generic":
-        return False
+        # of a URL each part is decoded by itself, once it is taken apart
+        whole = known.text[known.match.whole_start : known.match.end]
+        return b"://" in whole and all(step.way == "percent" for step in one.span()[2])
     return one.rule.shape == "generic" or one.rule.id == known.rule.id
 
 
@@ -92,11 +95,16 @@ def _segment(engine: Engine, below: Sequence[Layer], segment: Segment, hits: lis
     if not matches:
         return
     back = partial(_back, below, segment.head)
+    data, counted = below[0].below, []
     for match in matches:
         one = Found(text, match, engine.rules.rule(match.rule), NO_SCORE, "", back)
         start, end, _via = one.span()
         out.spans.append((start, end, one.secret()))
-    out.found.extend(Found(text, *scored, back) for scored in engine.judge(text, matches, kind))
+        # what a program has as `'a%2Fb'` it sends so; in a query it is one value with `a/b`
+        quoted = segment.ways == ("percent",) and data[start - 1 : start] in _QUOTES and b"%" in data[start:end]
+        if not (quoted and one.rule.shape == "generic"):
+            counted.append(match)
+    out.found.extend(Found(text, *scored, back) for scored in engine.judge(text, counted, kind))
 
 
 def _back(below: Sequence[Layer], head: int, start: int, end: int) -> tuple[int, int, tuple[Step, ...]]:
