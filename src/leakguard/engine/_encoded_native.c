@@ -405,7 +405,9 @@ static int wide(numbers *rows, const uint8_t *data, int64_t begin, int64_t end)
         /* now NUL, character, ... from `from` to `to`, with a character before it if `led`; a last NUL may follow */
         int closed = to < end && !data[to];
         int64_t low = from - 1, ends = closed ? to + 1 : to - 1;
-        int big = !led || (!closed && to > from && !(six[data[from - 1]] < 62) && six[data[to - 1]] < 62);
+        int sign = led && six[data[from - 1]] >= 62, blank = led && data[from - 1] <= ' ';
+        /* without NULs at either end a text that seems to begin with a blank begins behind it */
+        int big = !led || (!closed && to > from && (blank || (sign && six[data[to - 1]] < 62)));
         if (big)
             low = from, ends = to;
         if (ends - low >= 2 * LEAST_WIDE && row(rows, big ? UTF16BE : UTF16LE, low, ends))

@@ -200,7 +200,9 @@ def _wide(data: bytes, begin: int, end: int, rows: array[int]) -> None:
             stop += 2
         closed = stop < end and not data[stop]
         led = start > begin and _shown(data, start - 1)
-        big = not led or (not closed and stop > start and _is_sign(data[start - 1]) and not _is_sign(data[stop - 1]))
+        # without NULs at either end a text that seems to begin with a blank begins behind it
+        begins = led and (data[start - 1] <= 0x20 or (_is_sign(data[start - 1]) and not _is_sign(data[stop - 1])))
+        big = not led or (not closed and stop > start and begins)
         low, high = (start, stop) if big else (start - 1, stop + 1 if closed else stop - 1)
         if high - low >= 2 * _LEAST_WIDE:
             rows.extend((UTF16BE if big else UTF16LE, low, high))
