@@ -2,7 +2,7 @@
  *
  * runs(data, windows, grow, cut) -> rows
  *   windows: native 64-bit integers, start and end in turn, ascending and apart. `grow`: a run that reaches into a window counts
- *   whole; else what stands outside of the windows is not looked at. `cut`: the data begins within a longer one.
+ *   whole, from the first of its lines on; else what stands outside of the windows is not looked at. `cut`: the data begins within a longer one.
  *   rows: kind, start and end in turn, of each kind ascending: BASE64 and HEX where the first bytes decode to text (or to what
  *   is packed), the others where an escape stands for a printable character, with what stands round it.
  *
@@ -21,6 +21,7 @@ enum { BASE64 = 1, HEX, PERCENT, BACKSLASH, HTML, QUOTED, UTF16LE, UTF16BE, KIND
 #define LEAST_HEX 24  /* digits */
 #define SIGNS 16       /* signs in a run behind which it may begin as well */
 #define LEAST_WIDE 6  /* characters of UTF-16 */
+#define FULL 56       /* characters of a line that may go on in the next */
 #define ROUND 512     /* bytes on each side of an escape that are taken with it */
 
 typedef struct {
@@ -405,7 +406,7 @@ static int wide(numbers *rows, const uint8_t *data, int64_t begin, int64_t end)
         /* now NUL, character, ... from `from` to `to`, with a character before it if `led`; a last NUL may follow */
         int closed = to < end && !data[to];
         int64_t low = from - 1, ends = closed ? to + 1 : to - 1;
-        int sign = led && six[data[from - 1]] >= 62, blank = led && data[from - 1] <= ' ';
+        int sign = led && six[data[from - 1]] >= 62, blank = led && data[from - 1] == ' ';
         /* without NULs at either end a text that seems to begin with a blank begins behind it */
         int big = !led || (!closed && to > from && (blank || (sign && six[data[to - 1]] < 62)));
         if (big)
@@ -417,6 +418,36 @@ static int wide(numbers *rows, const uint8_t *data, int64_t begin, int64_t end)
             at = to + 1;
     }
     return 0;
+}
+
+/* Return where the run at `at` begins, of one over lines the first; not before `least`. */
+static int64_t first_line(const uint8_t *data, int64_t at, int64_t least, int64_t size)
+{
+    int64_t from = at, stop = at;
+    while (from > least && six[data[from - 1]] != NONE)
+        from--;
+    while (stop < size && stop - from < FULL && six[data[stop]] != NONE)
+        stop++;
+    while (stop - from >= FULL) {
+        int64_t line = from;
+        while (line > least && (data[line - 1] == ' ' || data[line - 1] == '\t'))
+            line--;
+        if (line > least && data[line - 1] == '\n')
+            line--;
+        else if (line > least + 1 && data[line - 1] == 'n' && data[line - 2] == '\\')
+            line -= 2;
+        else
+            break;
+        if (line > least && data[line - 1] == '\r')
+            line--;
+        stop = line;
+        while (line > least && six[data[line - 1]] != NONE)
+            line--;
+        if (stop - line < FULL)
+            break;
+        from = line;
+    }
+    return from;
 }
 
 static int windows_of(Py_buffer *windows, int64_t size)
@@ -450,17 +481,21 @@ static PyObject *runs(PyObject *self, PyObject *args)
         goto finished;
     for (size_t i = 0; i < count; i++) {
         int64_t at = window[2 * i], end = window[2 * i + 1];
-        if (grow) {
-            at = at > done ? at : done;
-            while (at > done && six[bytes[at - 1]] != NONE)
-                at--;
-        }
+        if (grow)
+            at = first_line(bytes, at > done ? at : done, done, data.len);
         if (letters(&rows, bytes, at, end, grow ? data.len : end, cut, &done))
             goto memory;
     }
     for (int kind = PERCENT; kind <= UTF16LE; kind++) {
+        done = 0;
         for (size_t i = 0; i < count; i++) {
             int64_t at = window[2 * i], end = window[2 * i + 1];
+            if (grow) {
+                int64_t before = at - ROUND, after = end + ROUND;
+                end = after < data.len ? after : data.len;
+                at = before > done ? before : done;
+                done = end;
+            }
             if (kind == UTF16LE ? wide(&rows, bytes, at, end) : escapes(&rows, kind, bytes, at, end))
                 goto memory;
         }

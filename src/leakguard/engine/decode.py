@@ -22,7 +22,7 @@ DEPTH = 6
 """Layers."""
 _BYTES = 4 * MOST
 """Bytes of all layers together."""
-_HEAD, _TAIL = 80, 16
+HEAD, TAIL = 80, 16
 """Bytes of the line that are kept on either side of a run: the name that it is assigned to."""
 _FULL = 56
 """Characters of a line that may go on in the next."""
@@ -169,9 +169,9 @@ def _layer(data: bytes, rows: array[int], left: int) -> tuple[Layer, int]:
 
 
 def _round(data: bytes, start: int, stop: int) -> tuple[bytes, bytes]:
-    low = data.rfind(b"\n", max(0, start - _HEAD), start) + 1 or max(0, start - _HEAD)
-    high = data.find(b"\n", stop, stop + _TAIL)
-    return data[low:start], data[stop : high if high >= 0 else stop + _TAIL]
+    low = data.rfind(b"\n", max(0, start - HEAD), start) + 1 or max(0, start - HEAD)
+    high = data.find(b"\n", stop, stop + TAIL)
+    return data[low:start], data[stop : high if high >= 0 else stop + TAIL]
 
 
 def _wide(data: bytes, kind: int, start: int, end: int) -> tuple[tuple[str, ...], int, bytes, tuple[int, ...]]:

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 
 BASE64, HEX, PERCENT, BACKSLASH, HTML, QUOTED, UTF16LE, UTF16BE = range(1, 9)
 
-_LEAST, _LEAST_HEX, _LEAST_WIDE, _SIGNS, _ROUND = 12, 24, 6, 16, 512
+_LEAST, _LEAST_HEX, _LEAST_WIDE, _SIGNS, _FULL, _ROUND = 12, 24, 6, 16, 56, 512
 
 _RUN = re.compile(rb"[0-9A-Za-z+/_\-]+")
+_LETTERS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/_-")
 _SIGN = re.compile(rb"[+/_\-]")
 _HEX = re.compile(rb"[0-9A-Fa-f]{%d}" % _LEAST_HEX)
 _STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -201,7 +202,7 @@ def _wide(data: bytes, begin: int, end: int, rows: array[int]) -> None:
         closed = stop < end and not data[stop]
         led = start > begin and _shown(data, start - 1)
         # without NULs at either end a text that seems to begin with a blank begins behind it
-        begins = led and (data[start - 1] <= 0x20 or (_is_sign(data[start - 1]) and not _is_sign(data[stop - 1])))
+        begins = led and (data[start - 1] == 0x20 or (_is_sign(data[start - 1]) and not _is_sign(data[stop - 1])))
         big = not led or (not closed and stop > start and begins)
         low, high = (start, stop) if big else (start - 1, stop + 1 if closed else stop - 1)
         if high - low >= 2 * _LEAST_WIDE:
@@ -209,10 +210,41 @@ def _wide(data: bytes, begin: int, end: int, rows: array[int]) -> None:
         at = (stop + closed) if stop > start else start + 1
 
 
+def _back(data: bytes, at: int, least: int) -> int:
+    while at > least and data[at - 1] in _LETTERS:
+        at -= 1
+    return at
+
+
+def _first_line(data: bytes, at: int, least: int) -> int:
+    """Return where the run at `at` begins, of one over lines the first; not before `least`."""
+    start = _back(data, at, least)
+    run = _RUN.match(data, start)
+    stop = start if run is None else run.end()
+    while stop - start >= _FULL:
+        line = start
+        while line > least and data[line - 1] in b" \t":
+            line -= 1
+        if line > least and data[line - 1] == 0x0A:
+            line -= 1
+        elif line > least + 1 and data[line - 2 : line] == b"\\n":
+            line -= 2
+        else:
+            break
+        if line > least and data[line - 1] == 0x0D:
+            line -= 1
+        stop = line
+        line = _back(data, line, least)
+        if stop - line < _FULL:
+            break
+        start = line
+    return start
+
+
 def runs(data: bytes, windows: Sequence[int], grow: bool, cut: bool) -> bytes:
     """Return kind, start and end in turn of what may stand encoded in some windows, as native 64-bit integers.
 
-    `grow`: a run that reaches into a window counts whole; else what stands outside of the windows is not looked at. `cut`: the
+    `grow`: a run that reaches into a window counts whole, from the first of its lines on; else what stands outside of the windows is not looked at. `cut`: the
     data begins within a longer one.
     """
     rows = array("q")
@@ -220,16 +252,19 @@ def runs(data: bytes, windows: Sequence[int], grow: bool, cut: bool) -> bytes:
     for i in range(0, len(windows), 2):
         at, end = windows[i], windows[i + 1]
         if grow:
-            at = max(at, done)
-            while at > done and _RUN.match(data, at - 1, at):
-                at -= 1
+            at = _first_line(data, max(at, done), done)
         done = max(done, _letters(data, at, end, len(data) if grow else end, cut=cut, rows=rows))
     for kind in (*_ESCAPES, UTF16LE):
+        done = 0
         for i in range(0, len(windows), 2):
+            at, end = windows[i], windows[i + 1]
+            if grow:
+                at, end = max(at - _ROUND, done), min(len(data), end + _ROUND)
+                done = end
             if kind == UTF16LE:
-                _wide(data, windows[i], windows[i + 1], rows)
+                _wide(data, at, end, rows)
             else:
-                _escapes(kind, data, windows[i], windows[i + 1], rows)
+                _escapes(kind, data, at, end, rows)
     return rows.tobytes()
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.engine import values
-from leakguard.engine.decode import Layer, Segment, layers, trace
+from leakguard.engine.decode import HEAD, TAIL, Layer, Segment, layers, trace
 from leakguard.engine.scan import NO_SCORE, Found
 from leakguard.engine.written import ESCAPES
 from leakguard.model.finding import Step
@@ -60,21 +60,40 @@ def _tells(known: Found, one: Found) -> bool:
     return one.rule.shape == "generic" or one.rule.id == known.rule.id
 
 
+def places(engine: Engine, data: bytes, rows: bytes) -> list[tuple[int, int]]:
+    """Return the bytes of runs, with what stands round them, in which some rule matches."""
+    out: list[tuple[int, int]] = []
+    made, left = layers(data, rows)
+    for number, layer in enumerate(made):
+        for segment, hits in _segments(engine, layer):
+            text = layer.text[segment.head : segment.tail]
+            matches, slow = engine.confirm(text, hits)
+            if slow or any(segment.body - segment.head <= match.start for match in matches):
+                first = trace(made[: number + 1], segment.body, segment.stop)
+                out.append((max(0, first[0] - HEAD), min(len(data), first[1] + TAIL)))
+    if left:
+        # not looked through here: the plain way has to say so
+        out.append((0, len(data)))
+    return out
+
+
+def _segments(engine: Engine, layer: Layer) -> Iterator[tuple[Segment, list[tuple[int, int]]]]:
+    """Yield the segments of a layer that have hits, and these with positions in the segment."""
+    hits = sorted(engine.hits(layer.text, (0, len(layer.text))), key=lambda hit: hit[1])
+    for segment, group in groupby(hits, key=lambda hit: layer.at(hit[1])):
+        yield segment, [(index, at - segment.head) for index, at in group if at <= segment.tail]
+
+
 def look(engine: Engine, data: bytes, rows: bytes, kind: str) -> Inside:
     """Look into the runs of an input; `kind` is that of its file, which what stands in escapes has too."""
     made, left = layers(data, rows)
     out = Inside([], [], set(), left)
     for number, layer in enumerate(made):
-        hits = sorted(engine.hits(layer.text, (0, len(layer.text))), key=lambda hit: hit[1])
-        for segment, group in groupby(hits, key=lambda hit: layer.at(hit[1])):
-            code = kind in values.CODE and segment.ways[0] in ESCAPES
-            wanted = [
-                (index, at - segment.head)
-                for index, at in group
-                if at <= segment.tail and not (code and engine.rules.rule(index).scope == "config")
-            ]
-            if wanted:
-                _segment(engine, made[: number + 1], segment, wanted, kind if segment.ways[0] in ESCAPES else "other", out)
+        for segment, hits in _segments(engine, layer):
+            escaped = segment.ways[0] in ESCAPES
+            bare = not (escaped and kind in values.CODE)
+            wanted = [hit for hit in hits if bare or engine.rules.rule(hit[0]).scope != "config"]
+            _segment(engine, made[: number + 1], segment, wanted, kind if escaped else "other", out)
     return out
 
 
