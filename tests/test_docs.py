@@ -192,7 +192,11 @@ def test_every_python_example_runs_and_asserts(block: Block, project: Path, monk
     exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
 
 
-@pytest.mark.parametrize("block", [b for b in every("toml") if b.page.name != "rules.md"], ids=str)
+RULE_PAGES = ("rules.md", "verification.md")
+"""Pages whose TOML is a rule file."""
+
+
+@pytest.mark.parametrize("block", [b for b in every("toml") if b.page.name not in RULE_PAGES], ids=str)
 def test_every_settings_example_is_read_by_the_loader(block: Block, tmp_path: Path) -> None:
     """A first line `# name.toml` names the file; the digest of a policy is filled in."""
     named = {re.match(r"# (\S+\.toml)\n", b.text)[1]: b for b in blocks(block.page, "toml") if b.text.startswith("# ")}
@@ -211,7 +215,7 @@ def test_every_settings_example_is_read_by_the_loader(block: Block, tmp_path: Pa
     assert config.unknown_rules(frozenset(rule.id for rule in load_rules([builtin_folder()]).rules)) == ()
 
 
-@pytest.mark.parametrize("block", [b for b in every("toml") if b.page.name == "rules.md"], ids=str)
+@pytest.mark.parametrize("block", [b for b in every("toml") if b.page.name in RULE_PAGES], ids=str)
 def test_every_rule_example_is_read_by_the_loader(block: Block, tmp_path: Path, shell) -> None:
     """And proved by the shipped engine."""
     (tmp_path / "acme.toml").write_text(block.text)

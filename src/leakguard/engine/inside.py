@@ -106,7 +106,8 @@ def _segment(engine: Engine, below: Sequence[Layer], segment: Segment, hits: lis
     matches = [
         match
         for match in matches
-        if body <= match.start
+        if match.rule < len(engine.rules)
+        and body <= match.start
         and match.end <= stop
         # `auth = <login:password>`: that credential is sent as it stands
         and not (match.whole_start < body and _PAIR.match(text, match.start, match.end))
@@ -123,7 +124,7 @@ def _segment(engine: Engine, below: Sequence[Layer], segment: Segment, hits: lis
         quoted = segment.ways == ("percent",) and data[start - 1 : start] in _QUOTES and b"%" in data[start:end]
         if not (quoted and one.rule.shape == "generic"):
             counted.append(match)
-    out.found.extend(Found(text, *scored, back) for scored in engine.judge(text, counted, kind))
+    out.found.extend(Found(text, *scored, back) for scored in engine.judge(text, counted, kind)[0])
 
 
 def _back(below: Sequence[Layer], head: int, start: int, end: int) -> tuple[int, int, tuple[Step, ...]]:

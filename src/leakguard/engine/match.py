@@ -28,6 +28,8 @@ class RawMatch(NamedTuple):
     whole_start: int
     """Where the whole match (with its key name) begins."""
     groups: dict[str, bytes]
+    beside: tuple[tuple[int, int] | None, ...] | None = None
+    """Where the rule's further parts stand near it, in their order (None: nowhere near); None: nobody looked yet."""
 
 
 LEFT = r"(?<![0-9A-Za-z](?<!\\[nrtbf])(?<!%[0-9A-Fa-f]{2})(?<!\\u[0-9A-Fa-f]{4}))"
@@ -111,6 +113,14 @@ class Matcher:
             compiled = (regex.compile(rule.pattern.encode("latin-1"), regex.VERSION0), rule.before, rule.after)
         self._patterns[index] = compiled
         return compiled
+
+    def beside(self, data: bytes, match: RawMatch) -> RawMatch:
+        """Return the match with the places of its rule's further parts that stand near it."""
+        if match.beside is not None:
+            return match
+        parts = self._rules.rule(match.rule).parts
+        found = (self.near(data, part.pattern, match.start, match.end, part.within) for part in parts)
+        return match._replace(beside=tuple(found))
 
     def near(self, data: bytes, pattern: str, start: int, end: int, within: int) -> tuple[int, int] | None:
         """Return the span of the part that stands nearest to `start:end`, at most `within` bytes away."""

@@ -19,14 +19,18 @@ from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.native import runs
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
-from leakguard.engine.score import CONTEXT, score
-from leakguard.engine.weights import LEVELS, WEIGHTS
+from leakguard.engine.score import CONTEXT, companion, score
+from leakguard.engine.weights import LEVELS
 from leakguard.engine.written import decoded, plain
 from leakguard.model.blob import Blob, path_in
-from leakguard.model.finding import Candidate, Place, Reason, Score, Step
+from leakguard.model.finding import Candidate, Place, Score, Step
 from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
 
+FEW = 4
+"""Values of a part, or secrets that lack it, that may wait for each other in one place; of more nothing tells which belong together."""
+PLACES = 64
+"""Places of one of them that are kept."""
 _TAKES = 0.1
 """Score from which a match of a vendor's rule takes the place of a generic one."""
 NO_SCORE = Score(0.0)
@@ -48,6 +52,9 @@ class Scanned(NamedTuple):
     """Candidates under the level."""
     slow: set[str]
     """Rules that ran out of time; the blob counts as not wholly scanned."""
+    alone: Sequence[Candidate] = ()
+    """What may count with something in another file of the folder: parts without a secret near them (their rule's shape is
+    `part`), and secrets that count only with a part they lack. See `pair`."""
     cut: str = ""
     """What encoded text was not looked into, in words for people."""
 
@@ -88,7 +95,11 @@ class Engine:
         if not hits and not rows:
             return Scanned([], 0, set())
         matches, slow = self._matcher.confirm(data, hits) if hits else ([], set())
-        found = [Found(data, *scored) for scored in self.judge(data, matches, kind)] if matches else []
+        parts = [match for match in matches if match.rule >= len(self.rules)]
+        if parts:
+            matches = [match for match in matches if match.rule < len(self.rules)]
+        kept, lacking = self.judge(data, matches, kind) if matches else ([], [])
+        found = [Found(data, *scored) for scored in kept]
         spans, cut_short = self._spans(data, matches), ""
         if rows:
             from leakguard.engine.inside import look
@@ -99,35 +110,73 @@ class Engine:
             slow |= inside.slow
             cut_short = inside.cut
         out: list[Candidate] = []
+        alone: list[Candidate] = []
         below = 0
         own_end = len(data) if blob.own_end is None else blob.own_end
-        for one in found:
+        for one in (*found, *(Found(data, *scored) for scored in lacking)):
             if not blob.own_start <= one.span()[0] < own_end:
                 continue
-            if one.score.value < self._floor:
-                below += 1
+            whole_one = self._with_parts(one)
+            _text, match, rule, scored = whole_one[:4]
+            whole = _whole(rule, match)
+            if whole and scored.value >= self._floor:
+                out.append(self._candidate(blob, whole_one, spans))
+            elif one.trace is None and _whole(rule, match, elsewhere=True) and self._hopes(rule, match, scored):
+                alone.append(self._candidate(blob, whole_one, spans))
             else:
-                out.append(self._candidate(blob, one, spans))
-        return Scanned(_without_parts(out), below, slow, cut_short)
+                below += whole
+        out = _without_parts(out)
+        if parts or alone:
+            alone = _few(alone) + self._parts(blob, [m for m in parts if blob.own_start <= m.start < own_end], out)
+        return Scanned(out, below, slow, alone, cut_short)
 
-    def judge(self, data: bytes, matches: list[RawMatch], kind: str) -> list[_Scored]:
+    def _with_parts(self, found: Found) -> Found:
+        """Look for further parts near a match, which lift its score."""
+        if not found.rule.parts:
+            return found
+        match = self._matcher.beside(found.text, found.match)
+        return found._replace(match=match, score=companion(found.score) if any(match.beside or ()) else found.score)
+
+    def _hopes(self, rule: Rule, match: RawMatch, scored: Score) -> bool:
+        """Whether a further part elsewhere could make the match count."""
+        found = match.beside or ()
+        if all(place or not part.anchors for part, place in zip(rule.parts, found, strict=True)):
+            return False
+        return (scored if any(found) else companion(scored, "companion:apart")).value >= self._floor
+
+    def _parts(self, blob: Blob, matches: list[RawMatch], candidates: list[Candidate]) -> list[Candidate]:
+        """Return the parts that belong to no candidate here."""
+        taken = {(place.offset, place.length) for c in candidates for place in c.others}
+        out = []
+        for match in matches:
+            if (blob.offset + match.start, match.end - match.start) not in taken:
+                rule = self.rules.rule(match.rule)
+                place = _place(blob, match.start, match.end, rule.part, "", None)
+                out.append(Candidate(rule, cut(rule, blob.data[match.start : match.end]), place, (), Score(0.0)))
+        return _few(out)
+
+    def judge(self, data: bytes, matches: list[RawMatch], kind: str) -> tuple[list[_Scored], list[_Scored]]:
         """Score matches and keep one where several overlap; a rule that may not report takes nothing from one that may.
 
-        What a vendor's rule has taken is not scored for a generic one, which would lose: those terms cost most.
+        Also those that lack a required part which may stand elsewhere. What a vendor's rule has taken is not scored for a
+        generic one, which would lose: those terms cost most.
         """
         rules = self.rules
-        counted = [m for m in matches if self.asks(rules.rule(m.rule)) and self._whole(data, m)]
+        counted: list[RawMatch] = []
+        lacking: list[_Scored] = []
+        for found in matches:
+            rule = rules.rule(found.rule)
+            if not self.asks(rule):
+                continue
+            match = self._matcher.beside(data, found) if any(part.required for part in rule.parts) else found
+            if _whole(rule, match):
+                counted.append(match)
+            elif _whole(rule, match, elsewhere=True):
+                lacking.append(self._score(data, match, kind))
         specific = [self._score(data, m, kind) for m in counted if rules.rule(m.rule).shape != "generic"]
         taken = _resolve([s for s in specific if s[2].value >= _TAKES])
         left = [m for m in counted if rules.rule(m.rule).shape == "generic" and _slot(taken, m) is not None]
-        if not left:
-            return _resolve(specific)
-        return _resolve([*specific, *(self._score(data, m, kind) for m in left)])
-
-    def _whole(self, data: bytes, match: RawMatch) -> bool:
-        """Whether all parts that the rule requires stand near."""
-        parts = [part for part in self.rules.rule(match.rule).parts if part.required]
-        return all(self._matcher.near(data, part.pattern, match.start, match.end, part.within) for part in parts)
+        return _resolve([*specific, *(self._score(data, m, kind) for m in left)]), lacking
 
     def _spans(self, data: bytes, matches: list[RawMatch]) -> list[Span]:
         found = (Found(data, m, self.rules.rule(m.rule), NO_SCORE, "") for m in matches)
@@ -155,7 +204,8 @@ class Engine:
         spans = [
             (match.start, match.end)
             for match in matches
-            if score(self.rules.rule(match.rule), match, text, "", "settings").value >= LEVELS["all"]
+            if match.rule < len(self.rules)
+            and score(self.rules.rule(match.rule), match, text, "", "settings").value >= LEVELS["all"]
         ]
         if rows := runs(text, _windows(text, None), True, False):
             from leakguard.engine.inside import look
@@ -187,7 +237,8 @@ class Engine:
         if known is None:
             if len(self._scores) > _REMEMBERED:
                 self._scores.clear()
-            known = self._scores[key] = score(rule, match, data, name, kind, self._floor)
+            # a further part may lift it, so its reasons are wanted
+            known = self._scores[key] = score(rule, match, data, name, kind, 0.0 if rule.parts else self._floor)
         return match, rule, known, name
 
     def vendor(self, data: bytes, match: RawMatch, rule: Rule, name: str) -> str:
@@ -201,15 +252,12 @@ class Engine:
     def _candidate(self, blob: Blob, found: Found, spans: list[Span]) -> Candidate:
         text, match, rule, scored, name = found[:5]
         others = []
-        for part in rule.parts:
-            near = self._matcher.near(text, part.pattern, match.start, match.end, part.within)
+        for part, near in zip(rule.parts, match.beside or (), strict=True):
             if near:
                 value = Secret(text[near[0] : near[1]], public=near[1] - near[0] if part.public else 0)
                 start, end, via = found.source(*near)
                 shown = sorted([*spans, (start, end, value)], key=lambda s: s[:2])
                 others.append(_place(blob, start, end, part.name, "", shown)._replace(via=via))
-        if others:
-            scored = _raise(scored, "companion", WEIGHTS["companion"], "its other part stands beside it")
         start, end, via = found.span()
         place = _place(blob, start, end, rule.part, name, spans)._replace(via=via)
         vendor = self.vendor(text, match, rule, name)
@@ -275,11 +323,12 @@ def key_name(data: bytes, match: RawMatch) -> str:
     return (before[at:] + after[: len(after) - len(rest)]).decode("ascii")
 
 
-def _raise(scored: Score, term: str, weight: float, detail: str) -> Score:
-    from math import exp, log
-
-    logit = log(max(scored.value, 1e-9) / max(1 - scored.value, 1e-9)) + weight
-    return Score(1 / (1 + exp(-logit)), (*scored.reasons, Reason(term, weight, detail)))
+def _whole(rule: Rule, match: RawMatch, *, elsewhere: bool = False) -> bool:
+    """Whether all parts that the rule requires stand near, or (`elsewhere`) may stand in another file."""
+    if not rule.parts or match.beside is None:
+        return True
+    found = zip(rule.parts, match.beside, strict=True)
+    return all(place or not part.required or (elsewhere and part.anchors) for part, place in found)
 
 
 def _resolve(scored: list[_Scored]) -> list[_Scored]:
@@ -305,7 +354,21 @@ def _without_parts(candidates: list[Candidate]) -> list[Candidate]:
     return [c for c in candidates if (c.place.offset, c.place.length) not in parts] if parts else candidates
 
 
-def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[Span]) -> Place:
+def _few(alone: list[Candidate]) -> list[Candidate]:
+    """Keep of each rule so many values that it shows whether there are too many, and some places of each."""
+    kept: dict[str, dict[Secret | None, int]] = {}
+    out = []
+    for candidate in alone:
+        values = kept.setdefault(candidate.rule.pattern, {})
+        number = values.get(candidate.secret, 0)
+        if (number or len(values) <= FEW) and number < PLACES:
+            values[candidate.secret] = number + 1
+            out.append(candidate)
+    return out
+
+
+def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[Span] | None) -> Place:
+    """Return a place; without `spans` (what has to be masked there) no line of it is shown."""
     data = blob.data
     line, column = position(blob, start)
     end_line, end_column = position(blob, end)
@@ -319,8 +382,8 @@ def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[S
         length=end - start,
         part=part,
         encoding=blob.encoding,
-        name=_safe_name(name, spans),
-        frame=frame(data, start, end, line, part, spans),
+        name=_safe_name(name, spans or []),
+        frame=() if spans is None else frame(data, start, end, line, part, spans),
         mark=mark_for(data, start, end, blob.first_line),
     )
 

@@ -5,7 +5,7 @@ versions asks only about the windows round a change, carries what it knows throu
 contents that may hold something to the engine, whole and with their path.
 
 The answer depends on the bytes of a span alone (`Span`): terms that read further can only lower a score, the kind of file
-that scores highest is assumed, and that a further part stands near. So an answer holds in every content that has those
+that scores highest is assumed, and that a further part stands near or waits elsewhere. So an answer holds in every content that has those
 bytes, and equal bytes are asked about once.
 """
 
@@ -18,10 +18,10 @@ from typing import NamedTuple
 from leakguard.engine.match import RawMatch
 from leakguard.engine.native import runs as encoded_runs
 from leakguard.engine.scan import Engine, key_name
-from leakguard.engine.score import score
+from leakguard.engine.score import companion, score
 from leakguard.engine.seen import Seen
 from leakguard.engine.values import CODE
-from leakguard.engine.weights import LEVELS, WEIGHTS, best_kind
+from leakguard.engine.weights import LEVELS, best_kind
 from leakguard.model.rule import Rule
 
 LOOK_BACK = 80
@@ -53,7 +53,7 @@ class Sieve:
         self._floor = LEVELS[engine.settings[0]]
         self._kinds = {True: best_kind("password"), False: best_kind("token")}
         self._code = {True: best_kind("password", CODE), False: best_kind("token", CODE)}
-        rules = [engine.rules.rule(i) for i in range(len(engine.rules))]
+        rules = [engine.rules.rule(i) for i in range(engine.rules.rows)]
         self._reach = [(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD) for rule in rules]
         short = [rule for rule in rules if rule.after <= LONGEST]
         self.before = max(rule.after for rule in short) + LOOK_AHEAD
@@ -124,7 +124,7 @@ class Sieve:
     def _may_count(self, data: bytes, match: RawMatch) -> int:
         """Return in which files a match may count: `ANYWHERE`, of it perhaps also `IN_CODE`; 0: in none."""
         rule = self._engine.rules.rule(match.rule)
-        if match.end == match.start:
+        if match.end == match.start or rule.shape == "part":
             return ANYWHERE | IN_CODE
         if not self._engine.asks(rule):
             return 0
@@ -142,10 +142,5 @@ class Sieve:
 
     def _counts(self, rule: Rule, match: RawMatch, whole: bytes, name: str, kinds: dict[bool, str]) -> bool:
         kind = kinds[rule.kind == "password"]
-        value = score(rule, match, whole, name, kind, self._floor, alone=True).value
-        if rule.parts:
-            from math import exp, log
-
-            value = min(max(value, 1e-12), 1 - 1e-12)
-            value = 1 / (1 + exp(-log(value / (1 - value)) - WEIGHTS["companion"]))
-        return value >= self._floor
+        found = score(rule, match, whole, name, kind, self._floor, alone=True)
+        return (companion(found) if rule.parts else found).value >= self._floor

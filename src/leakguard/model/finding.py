@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.model.blob import Provenance, Skipped
 from leakguard.model.rule import Rule
 from leakguard.secret import Secret
+
+if TYPE_CHECKING:
+    from leakguard.model.verdict import Evidence, Identity
 
 LEVELS = ("strict", "balanced", "all")
 VERDICTS = ("not_tried", "live", "live_restricted", "dead", "unknown", "unverifiable", "canary", "skipped_by_policy")
@@ -18,6 +21,11 @@ class Verdict(NamedTuple):
     state: str = "not_tried"
     """One of `VERDICTS`."""
     reason: str = ""
+    """When dead one of `model.verdict.REASONS`, when unknown one of its `CAUSES`."""
+    detail: str = ""
+    """Words for people; no scanned bytes."""
+    identity: Identity | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 NOT_TRIED = Verdict()

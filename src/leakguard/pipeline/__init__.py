@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from leakguard.config import Config
 from leakguard.engine.fold import fold
 from leakguard.engine.scan import Engine
+from leakguard.engine.weights import LEVELS
 from leakguard.model.blob import Skipped
 from leakguard.model.finding import Candidate, Coverage, Report
 from leakguard.pipeline.masking import Masker, mask_places
-from leakguard.pipeline.workers import Preview, Tally, run
+from leakguard.pipeline.workers import Preview, Tally, Unpaired, run
 from leakguard.ports import Settling, Source
 from leakguard.suppress.decide import decide
 from leakguard.suppress.identity import IdKey, finding_id
@@ -54,16 +55,27 @@ def scan(
     tally = Tally()
     candidates: list[Candidate] = []
     skipped: list[Skipped] = []
+    pairs = None
     for item in run(source, setup.engine, tally, jobs=setup.config.jobs, forks=setup.forks):
         if isinstance(item, Skipped):
             skipped.append(item)
         elif isinstance(item, Preview):
             if seen is not None:
                 seen(item.candidate)
+        elif isinstance(item, Unpaired):
+            if pairs is None:
+                # most scans meet none, and a hook counts its milliseconds
+                from leakguard.engine.pair import Pairs
+
+                pairs = Pairs(LEVELS[setup.engine.settings[0]])
+            pairs.add(item.candidate)
         else:
             candidates.append(item)
             if seen is not None:
                 seen(item)
+    if pairs is not None:
+        candidates, below = pairs.join(candidates)
+        tally.below += below
     if keep is not None:
         candidates = [candidate for candidate in candidates if keep(candidate)]
     findings = fold(candidates, lambda secret: finding_id(setup.key.key, secret), setup.config.severity_of)

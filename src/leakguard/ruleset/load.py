@@ -79,9 +79,13 @@ _RULE_KEYS = frozenset(
         "prior",
         "generic",
         "written",
+        "verify",
     ],
 )
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
+_PART_KEYS = frozenset({"name", "format", "pattern", "anchors", "within", "required", "public", "template"})
+_LEAST_HEAD = 3
+"""Literal characters that a format begins with."""
 _SELECTIVE = 8
 """Characters."""
 _TELLING_HEAD = 5
@@ -120,28 +124,34 @@ def load(paths: Iterable[str]) -> Loaded:
     return Loaded(tuple(rules), tuple(docs))
 
 
-def _read(path: str) -> list[tuple[Rule, RuleDoc]]:
+def read_toml(path: str) -> tuple[dict[str, Any], str]:
+    """Return the tables of a rule file, and its text."""
     import tomllib
 
-    name = os.path.basename(path)
     try:
-        with open(path, "rb") as f:
-            data = tomllib.load(f)
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        return tomllib.loads(text), text
     except OSError as e:
         msg = f"{path}: {e.strerror}"
         raise RuleError(msg, hint="check the path and its permissions") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         msg = f"{path}: {e}"
         raise RuleError(msg, hint="mend the TOML") from e
+
+
+def _read(path: str) -> list[tuple[Rule, RuleDoc]]:
+    name = os.path.basename(path)
+    data, _text = read_toml(path)
     provider = data.get("provider")
     if not isinstance(provider, dict) or not provider.get("id") or not provider.get("name"):
         msg = f"{name}: needs [provider] with id and name"
         raise RuleError(msg, hint="docs/rules.md shows a whole file")
     _known(provider, _PROVIDER_KEYS, f"{name}: [provider]")
-    _known(data, {"provider", "rule"}, name)
+    _known(data, {"provider", "rule", "verify"}, name)
     out = []
     for entry in data.get("rule", []):
-        for variant in _variants(entry):
+        for variant in filled_variants(entry):
             where = f"{name}: {variant.get('id', 'a rule without id')}"
             try:
                 out.append(_build(variant, provider, name, where))
@@ -157,7 +167,8 @@ def _known(table: Mapping[str, Any], keys: frozenset[str] | set[str], where: str
         raise RuleError(msg, hint="known are " + ", ".join(sorted(keys)))
 
 
-def _variants(entry: dict[str, Any]) -> list[dict[str, Any]]:
+def filled_variants(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rules that an entry stands for, each with its own words in place of `{name}`."""
     family = entry.get("variants")
     if not family:
         return [entry]
@@ -170,6 +181,8 @@ def _variants(entry: dict[str, Any]) -> list[dict[str, Any]]:
                 for key, text in names.items():
                     value = value.replace("{" + key + "}", text)
                 return value
+            if isinstance(value, dict):
+                return {k: fill(v) for k, v in value.items()}
             return [fill(v) for v in value] if isinstance(value, list) else value
 
         merged = {k: fill(v) for k, v in entry.items() if k != "variants"}
@@ -298,7 +311,7 @@ def _compiles(pattern: str, where: str) -> None:
 def _format(template: str, where: str) -> _Shape:
     nodes = t.parse(template, where=where)
     heads, rest = t.leads(nodes)
-    if not heads or min(map(len, heads)) < 3:
+    if not heads or min(map(len, heads)) < _LEAST_HEAD:
         msg = f"{where}: a format begins with at least three literal characters"
         raise RuleError(msg, hint="use 'keywords' with 'value', or 'pattern' with 'anchors'")
     tail, width = t.gate_tail(rest)
@@ -366,15 +379,23 @@ def _keyword(e: dict[str, Any], where: str) -> _Shape:
 def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...], tuple[tuple[str, str], ...]]:
     parts, shown = [], []
     for entry in entries:
-        _known(entry, {"name", "format", "pattern", "within", "required", "public", "template"}, f"{where}: part_of")
+        _known(entry, _PART_KEYS, f"{where}: part_of")
+        if not isinstance(entry.get("name"), str) or ("format" in entry) == ("pattern" in entry):
+            msg = f"{where}: a part needs a name, and a format or a pattern"
+            raise RuleError(msg, hint="docs/rules.md lists the fields")
         template = entry.get("format", entry.get("template", ""))
+        anchors = tuple(a.lower() for a in entry.get("anchors", ()))
+        gates, after = tuple(("(?i)" + re.escape(a), len(a)) for a in anchors), 512
         if "format" in entry:
             nodes = t.parse(entry["format"], where=where)
             pattern = f"{LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+            heads, _rest = t.leads(nodes)
+            if heads and min(map(len, heads)) >= _LEAST_HEAD:
+                shape = _format(entry["format"], where)
+                anchors, gates, after = shape.anchors, shape.gates, shape.after
         else:
             pattern = entry["pattern"]
-        parts.append(
-            Part(entry["name"], pattern, int(entry.get("within", 512)), bool(entry.get("required")), bool(entry.get("public")))
-        )
+        near = int(entry.get("within", 512)), bool(entry.get("required")), bool(entry.get("public"))
+        parts.append(Part(entry["name"], pattern, *near, anchors, gates, after))
         shown.append((entry["name"], template))
     return tuple(parts), tuple(shown)

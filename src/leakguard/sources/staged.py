@@ -89,14 +89,18 @@ class StagedSource:
 
     def is_new(self, candidate: Candidate) -> bool:
         """Whether one of a candidate's lines was committed in no version of its path."""
-        provenance = candidate.place.provenance
+        places = (candidate.place, *candidate.others)
+        paths = dict.fromkeys(place.provenance for place in places)
+        return any(self._new_lines(path, [place for place in places if place.provenance == path]) for path in paths)
+
+    def _new_lines(self, provenance: Provenance, places: Sequence[Place]) -> bool:
         change = self._changes.get(provenance.path) if isinstance(provenance, FileProvenance) else None
         if change is None or not (change.old or self._gone):
             return True
         now = self._content(change.blob)
         if now is None:
             return True
-        spans = [(p.start_line, p.end_line) for p in (candidate.place, *candidate.others)]
+        spans = [(p.start_line, p.end_line) for p in places]
         touched = {now[n - 1] for first, last in spans for n in range(first, last + 1) if n <= len(now)}
         if change.old:
             return all(before is None or not touched.issubset(before) for before in map(self._content, change.old))
