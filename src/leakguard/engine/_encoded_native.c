@@ -8,6 +8,10 @@
  *
  * unescape(data, rows) -> (text, edges)
  *   text: what stands in rows of PERCENT to QUOTED, each followed by a newline; edges: begin and end of each in `text`.
+ *
+ * strings(data) -> text
+ *   As long as the data: a newline for each byte that belongs to no run of six printable characters, in ASCII or UTF-16 with the
+ *   small end first. A first byte that counts the others of its run is no character of it.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
@@ -606,9 +610,60 @@ finished:
     return answer;
 }
 
+static int in_string(uint8_t c)
+{
+    return (c >= 0x20 && c < 0x7f) || c == '\t';
+}
+
+static PyObject *strings(PyObject *self, PyObject *args)
+{
+    Py_buffer data;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*", &data))
+        return NULL;
+    const uint8_t *p = data.buf;
+    Py_ssize_t size = data.len, at = 0;
+    uint8_t *out = PyMem_Malloc((size_t)size + 1);
+    PyObject *answer = NULL;
+    if (!out) {
+        PyErr_NoMemory();
+        goto finished;
+    }
+    memset(out, '\n', (size_t)size);
+    while (at < size) {
+        Py_ssize_t stop = at;
+        while (stop < size && in_string(p[stop]))
+            stop++;
+        if (stop == at) {
+            at++;
+            continue;
+        }
+        if (stop - at >= LEAST_WIDE) {
+            int counts = p[at] == ((stop - at - 1) & 0xff);
+            memcpy(out + at + counts, p + at + counts, (size_t)(stop - at - counts));
+            at = stop;
+            continue;
+        }
+        Py_ssize_t from = stop - 1, end = from;
+        while (end + 1 < size && in_string(p[end]) && !p[end + 1])
+            end += 2;
+        if (end - from >= 2 * LEAST_WIDE) {
+            memcpy(out + from, p + from, (size_t)(end - from));
+            stop = end;
+        }
+        at = stop;
+    }
+    answer = PyBytes_FromStringAndSize((const char *)out, size);
+finished:
+    PyMem_Free(out);
+    PyBuffer_Release(&data);
+    return answer;
+}
+
 static PyMethodDef methods[] = {
     {"runs", runs, METH_VARARGS, "runs(data, windows, grow, cut) -> rows"},
     {"unescape", unescape, METH_VARARGS, "unescape(data, rows) -> (text, edges)"},
+    {"strings", strings, METH_VARARGS, "strings(data) -> text"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -301,3 +301,20 @@ def escapes_in(kind: int, raw: bytes) -> list[tuple[int, int, int]]:
     """Return start and end of each escape, and how many bytes take its place."""
     replace = taken_out(kind)
     return [(*found.span(), len(text)) for found in _ESCAPES[kind].finditer(raw) if (text := replace(found)) != found[0]]
+
+
+_STRING = re.compile(rb"([\x20-\x7e\t]{%d,})|(?:[\x20-\x7e\t]\0){%d,}" % (_LEAST_WIDE, _LEAST_WIDE))
+
+
+def strings(data: bytes) -> bytes:
+    """Return the data with a newline for each byte that belongs to no run of six printable characters.
+
+    In ASCII or UTF-16 with the small end first; a first byte that counts the others of its run is no character of it.
+    """
+    out = bytearray(b"\n") * len(data)
+    for found in _STRING.finditer(data):
+        start, end = found.span()
+        if found[1] and data[start] == (end - start - 1) & 0xFF:
+            start += 1
+        out[start:end] = data[start:end]
+    return bytes(out)

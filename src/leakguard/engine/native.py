@@ -19,18 +19,21 @@ if not os.environ.get("LEAKGUARD_PURE"):
         loops = _native
 
 
-def _encoded() -> tuple[Callable[[bytes, Sequence[int], bool, bool], bytes], Callable[[bytes, bytes], tuple[bytes, bytes]]]:
+def _encoded() -> Any:
     if loops is not None:
         try:
             from leakguard.engine import _encoded_native  # type: ignore[attr-defined]  # as above
         except ImportError:
             pass
         else:
-            return _encoded_native.runs, _encoded_native.unescape
+            return _encoded_native
     from leakguard.engine import encoded
 
-    return encoded.runs, encoded.unescape
+    return encoded
 
 
-runs, unescape = _encoded()
-"""See `encoded.runs` and `encoded.unescape`."""
+_module = _encoded()
+runs: Callable[[bytes, Sequence[int], bool, bool], bytes] = _module.runs
+unescape: Callable[[bytes, bytes], tuple[bytes, bytes]] = _module.unescape
+strings: Callable[[bytes], bytes] = _module.strings
+"""See these in `encoded.py`."""

@@ -22,7 +22,7 @@ from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Pr
 from leakguard.engine.score import CONTEXT, companion, score
 from leakguard.engine.weights import LEVELS
 from leakguard.engine.written import decoded, plain
-from leakguard.model.blob import Blob, path_in
+from leakguard.model.blob import STRINGS, Blob, path_in
 from leakguard.model.finding import Candidate, Place, Score, Step
 from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
@@ -89,7 +89,8 @@ class Engine:
     def scan(self, blob: Blob) -> Scanned:
         """Return the candidates of a blob, by position."""
         data = blob.data
-        kind = values.file_kind(path_in(blob.provenance))
+        # a program's strings are quoted, so to speak: what stands bare behind a name is another one
+        kind = "typed" if blob.encoding == STRINGS else values.file_kind(path_in(blob.provenance))
         hits = self._prefilter.hits(data, config=kind not in values.CODE, windows=blob.focus)
         rows = runs(data, _windows(data, blob.focus), True, blob.offset > 0)
         if not hits and not rows:
@@ -396,7 +397,9 @@ def _safe_name(name: str, spans: list[Span]) -> str:
 
 
 def position(blob: Blob, at: int) -> tuple[int, int]:
-    """Return line and column, from 1, of an offset into a blob; columns count characters."""
+    """Return line and column, from 1, of an offset into a blob; columns count characters, a program's bytes (it has no lines)."""
+    if blob.encoding == STRINGS:
+        return 1, blob.offset + at + 1
     data = blob.data
     begin = data.rfind(b"\n", 0, at) + 1
     line = blob.first_line + (data.count(b"\n", 0, begin) if begin else 0)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.staged import GITLINK, SYMLINK, Change
-from leakguard.model.blob import Blob, FileProvenance, Gone, Provenance, Skipped
+from leakguard.model.blob import STRINGS, Blob, FileProvenance, Gone, Provenance, Skipped
 from leakguard.model.finding import Candidate, Place
 from leakguard.sources._chunks import chunks
 from leakguard.sources._text import HEAD, cut, decoder, read_all, reader, sniff
@@ -115,9 +115,9 @@ class StagedSource:
 
 
 def lines_of(data: bytes) -> list[bytes] | None:
-    """Return the lines of a content as the engine counts them, without trailing blanks; None for binary."""
+    """Return the lines of a content as the engine counts them, without trailing blanks; None for what has none."""
     encoding = sniff(data[: HEAD + 1], whole=len(data) <= HEAD)
-    if encoding == "binary":
+    if encoding in {"binary", STRINGS}:
         return None
     text = read_all(decoder(reader(data), encoding)) if encoding else data
     return [line.rstrip() for line in text.split(b"\n")]
