@@ -12,7 +12,7 @@ from leakguard.engine.native import strings
 
 _HELD = 64 << 10
 """Bytes of a string that may go on in what is read next."""
-_OPEN = re.compile(rb"[\x20-\x7e\t\0]*\Z")
+_IN_STRING = bytes(range(0x20, 0x7F)) + b"\t\0"
 _SHORT_STRING = re.compile(rb"[\xfa\xda]")
 _TYPES = b"zZ\xfa\xda"
 _PRINTED = re.compile(rb"[\t\n\r\x20-\x7e]*")
@@ -44,8 +44,7 @@ def strings_of(read: Callable[[int], bytes]) -> Callable[[int], bytes]:
 def _open(data: bytes) -> int:
     """Return where a string begins that may go on behind the data."""
     low = max(0, len(data) - _HELD)
-    found = _OPEN.search(data, low)
-    start = found.start() if found else len(data)
+    start = low + len(data[low:].rstrip(_IN_STRING))
     return len(data) if start == low else start
 
 
