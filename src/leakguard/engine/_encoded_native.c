@@ -81,9 +81,18 @@ static int shown(uint8_t c)
     return (c >= 0x20 && c < 0x7f) || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Whether these first bytes begin text in ASCII, UTF-8 or UTF-16, or what gzip or zlib packed. */
+/* Whether these first bytes begin a store of keys: Java's, or PKCS #12. */
+static int is_keystore(const uint8_t *p)
+{
+    return !memcmp(p, "\xfe\xed\xfe\xed\0\0\0", 7) || !memcmp(p, "\xce\xce\xce\xce\0\0\0", 7) ||
+           (p[0] == '0' && p[1] == 0x82 && !memcmp(p + 4, "\x02\x01\x03\x30", 4));
+}
+
+/* Whether these first bytes begin text in ASCII, UTF-8 or UTF-16, what gzip or zlib packed, or a store of keys. */
 static int begins(const uint8_t *p, int size)
 {
+    if (is_keystore(p))
+        return 1;
     if (!shown(p[0])) {
         if (p[0] == 0x1f)
             return p[1] == 0x8b && p[2] == 8;
@@ -126,7 +135,7 @@ static int is_base64(const uint8_t *p, const uint8_t *end)
         return 0;
     /* most runs are words: their second byte is no text's */
     uint8_t first = (uint8_t)(six[p[0]] << 2 | six[p[1]] >> 4), second = (uint8_t)(six[p[1]] << 4 | six[p[2]] >> 2);
-    if ((first < 0xc2 && first != 0x1f && first && !shown(first)) || (shown(first) && second < 0xc2 && second && !shown(second) && first != 0x78))
+    if ((first < 0xc2 && first != 0x1f && first && !shown(first)) || (shown(first) && second < 0xc2 && second && !shown(second) && first != 0x78 && !(first == '0' && second == 0x82)))
         return 0;
     for (int i = 0; i < 3; i++, p += 4) {
         uint8_t a = six[p[0]], b = six[p[1]], c = six[p[2]], d = six[p[3]];

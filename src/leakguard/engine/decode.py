@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from leakguard.engine.encoded import BASE64, HEX, PERCENT, QUOTED, UTF16LE, escapes_in
+from leakguard.engine.encoded import BASE64, HEX, KEYSTORE, PERCENT, QUOTED, UTF16LE, escapes_in
 from leakguard.engine.native import runs, unescape
 from leakguard.engine.written import DECODERS, ESCAPES, MOST
 from leakguard.model.finding import Step
@@ -228,7 +228,7 @@ def _end(data: bytes, kind: int, start: int) -> int:
 
 def _text(decoded: bytes) -> bytes:
     """Return the text that some bytes are, or begin with; empty where they are none."""
-    if 0 in decoded[:4]:
+    if 0 in decoded[:4] or KEYSTORE.match(decoded):
         return decoded
     bad = _NO_TEXT.search(decoded)
     text = decoded if bad is None else decoded[: bad.start()]

@@ -29,6 +29,8 @@ _TEXT = re.compile(
 _LOW = re.compile(rb"(?:%s\0)*.?\Z" % _SHOWN, re.DOTALL)
 _HIGH = re.compile(rb"(?:\0%s)*.?\Z" % _SHOWN, re.DOTALL)
 _PACKED = re.compile(rb"\x1f\x8b\x08|x[\x01\x9c\xda]|x\x5e(?!%s)" % _SHOWN, re.DOTALL)
+KEYSTORE = re.compile(rb"(?:\xfe\xed\xfe\xed|\xce\xce\xce\xce)\0\0\0|0\x82..\x02\x01\x030", re.DOTALL)
+"""How stores of keys begin, Java's and PKCS #12."""
 _PRINTABLE = range(0x21, 0x7F)
 
 _NAMES = {
@@ -105,10 +107,8 @@ def _shown(data: bytes, at: int) -> bool:
 
 
 def _begins(head: bytes) -> bool:
-    """Whether these first bytes begin text in ASCII, UTF-8 or UTF-16, or what gzip or zlib packed."""
-    if _PACKED.match(head):
-        return True
-    if _TEXT.match(head):
+    """Whether these first bytes begin text in ASCII, UTF-8 or UTF-16, what gzip or zlib packed, or a store of keys."""
+    if KEYSTORE.match(head) or _PACKED.match(head) or _TEXT.match(head):
         return True
     if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         head = head[2:]

@@ -44,15 +44,22 @@ class Inside(NamedTuple):
                 continue
             if any(_tells(other[0], one) for other in near):
                 continue
-            kept = [other for other in kept if other not in near or other[0].rule.shape != "generic"]
+            kept = [other for other in kept if other not in near or not _gives_way(other[0], one)]
             kept.append((one, start, end))
         return [one for one, _start, _end in sorted(kept, key=lambda k: k[1:])]
+
+
+def _gives_way(known: Found, one: Found) -> bool:
+    """Whether another look at the same bytes says what it really is: a key, not a text that begins as keys in base64 do."""
+    return known.rule.shape == "generic" or known.rule.kind == one.rule.kind == "private_key"
 
 
 def _tells(known: Found, one: Found) -> bool:
     """Whether what is known already says all that another look at the same bytes found."""
     if known.secret() == one.secret():
         return known.rule.rank >= one.rule.rank
+    if known.rule.kind == one.rule.kind == "private_key":
+        return False
     if known.rule.shape == "generic":
         # of a URL each part is decoded by itself, once it is taken apart
         whole = known.text[known.match.whole_start : known.match.end]

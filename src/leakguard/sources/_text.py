@@ -31,6 +31,9 @@ _PROGRAMS = (
 """First bytes of ELF, PE, Java classes and fat Mach-O, Mach-O, WebAssembly, DEX, Lua's and LLVM's code, Java objects, binary property
 lists, Android's binary XML and its resources."""
 
+_KEYSTORES = (b"\xfe\xed\xfe\xed\0\0\0", b"\xce\xce\xce\xce\0\0\0")
+"""First bytes of Java's stores of keys; for them, and for PKCS #12, there are rules that read bytes."""
+
 _CONTROLS = bytes(set(range(1, 32)) - set(b"\b\t\n\v\f\r\x1b")) + b"\x7f"
 """Control characters that text does not hold; NUL is counted by itself."""
 
@@ -73,6 +76,8 @@ def sniff(head: bytes, whole: bool) -> str:
         return ""
     if marked or 0 not in head:
         return marked
+    if head.startswith(_KEYSTORES) or (head[:1] == b"0" and b"\x02\x01\x030" in head[:10]):
+        return ""
     if head.startswith(_PROGRAMS) or _is_bytecode(head):
         return STRINGS
     if head.startswith(_MAGIC) or head[257:262] == b"ustar":
