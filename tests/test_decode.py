@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import Planted
+from leakguard import plugins
 from leakguard.engine import decode, encoded, native
 from leakguard.engine.scan import Engine
 from leakguard.engine.written import unwrap
@@ -245,3 +246,27 @@ def test_a_scan_that_finds_nothing_encoded_loads_no_decoder(tree: Path) -> None:
     loaded = {name.removeprefix("leakguard.engine.") for name in done.stdout.split() if name.startswith("leakguard.engine.")}
     assert "scan" in loaded
     assert not loaded & {"decode", "inside", *(() if native.loops is None else ("encoded",))}
+
+
+@pytest.mark.parametrize("form", plugins.names("leakguard.reporters"))
+def test_no_format_holds_bytes_of_a_value_that_stands_encoded(
+    form: str, tree: Path, planted: Planted, leaks: Callable[..., list[str]]
+) -> None:
+    """Neither of the value nor of what stands for it."""
+    token, password = planted.github().encode(), planted.password().encode()
+    text = b"a first line of some words\nthe key: " + token + b"\nDB_PASSWORD=" + password + b"\nand a last one"
+    runs = {way: encode(text) for way, (encode, _ways) in WAYS.items() if "UTF-16" not in way or "base64" in way}
+    (tree / "a.txt").write_bytes(b"\n".join(b"%d: %s" % (n, run) for n, run in enumerate(runs.values())))
+    (tree / "b.bin").write_bytes(b"\x7fELF\0" + token + b"\0" + b"\0".join(bytes((c,)) for c in token) + b"\0\0")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "leakguard", "scan", "-f", form, "--verbose", "."], cwd=tree, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1, done.stderr
+    out = done.stdout + done.stderr
+    assert not leaks(out, token.decode(), 4)
+    assert not leaks(out, password.decode())
+    for way in ("x", "u", "octal", "decimal entities", "hex entities"):
+        each = WAYS[way][0](token[8:13]).decode()
+        assert each not in out
