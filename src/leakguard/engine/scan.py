@@ -1,27 +1,28 @@
 """The engine: one blob in, its scored candidates out.
 
-    prefilter -> match -> score -> overlap -> place
+    prefilter -> match -> score -> (the same in what stands encoded) -> overlap -> place
 
 No state between blobs, so that any process may scan any blob and the answer is the same.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from leakguard.engine import values
 from leakguard.engine.compiled import CompiledRules
-from leakguard.engine.frame import Span, frame
-from leakguard.engine.marks import mark_for
+from leakguard.engine.frame import Span
 from leakguard.engine.match import Matcher, RawMatch
-from leakguard.engine.native import newlines
+from leakguard.engine.native import runs
+from leakguard.engine.place import bare, place_of, raw_of
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, companion, score
 from leakguard.engine.weights import LEVELS
-from leakguard.engine.written import DECODERS, plain, unwrap
-from leakguard.model.blob import Blob, MemberProvenance, Origin, Part, path_in
+from leakguard.engine.written import decoded, plain, unwrap
+from leakguard.model.blob import STRINGS, Blob, path_in
 from leakguard.model.finding import Candidate, Place, Score, Step
 from leakguard.model.rule import Rule
 from leakguard.secret import MASK, Secret
@@ -36,6 +37,7 @@ _AROUND = 1024
 """Bytes of a line on each side of a value that a verifier may read a host or a user from."""
 _TAKES = 0.1
 """Score from which a match of a vendor's rule takes the place of a generic one."""
+NO_SCORE = Score(0.0)
 _LEVEL = {"strict": 0, "balanced": 1, "all": 2}
 _REMEMBERED = 8192
 """Scores that are kept."""
@@ -57,6 +59,8 @@ class Scanned(NamedTuple):
     alone: Sequence[Candidate] = ()
     """What may count with something in another file of the folder: parts without a secret near them (their rule's shape is
     `part`), and secrets that count only with a part they lack. See `pair`."""
+    cut: str = ""
+    """What encoded text was not looked into, in words for people."""
 
 
 class Engine:
@@ -95,46 +99,54 @@ class Engine:
     def scan(self, blob: Blob) -> Scanned:
         """Return the candidates of a blob, by position."""
         data = blob.data
-        path = path_in(blob.provenance)
-        kind = values.file_kind(path)
+        # a program's strings are quoted, so to speak: what stands bare behind a name is another one
+        kind = "typed" if blob.encoding == STRINGS else values.file_kind(path_in(blob.provenance))
         hits = self._prefilter.hits(data, config=kind not in values.CODE, windows=blob.focus)
-        if not hits:
+        rows = runs(data, _windows(data, blob.focus), True, blob.offset > 0)
+        if not hits and not rows:
             return Scanned([], 0, set())
-        matches, slow = self._matcher.confirm(data, hits)
-        if not matches:
-            return Scanned([], 0, slow)
+        matches, slow = self._matcher.confirm(data, hits) if hits else ([], set())
         parts = [match for match in matches if match.rule >= len(self.rules)]
         if parts:
             matches = [match for match in matches if match.rule < len(self.rules)]
-        kept, lacking = self._judge(data, matches, kind)
-        spans = self._spans(data, matches)
+        kept, lacking = self.judge(data, matches, kind) if matches else ([], [])
+        found = [Found(data, *scored) for scored in kept]
+        spans, cut_short = self._spans(data, matches), ""
+        if rows:
+            from leakguard.engine.inside import look
+
+            inside = look(self, data, rows, kind)
+            found = inside.beside(found, self._floor)
+            spans = sorted([*spans, *inside.spans], key=lambda s: s[:2])
+            slow |= inside.slow
+            cut_short = inside.cut
         out: list[Candidate] = []
         alone: list[Candidate] = []
         below = 0
         own_end = len(data) if blob.own_end is None else blob.own_end
-        for found in (*kept, *lacking):
-            if not blob.own_start <= found[0].start < own_end:
+        for one in (*found, *(Found(data, *scored) for scored in lacking)):
+            if not blob.own_start <= one.span()[0] < own_end:
                 continue
-            match, rule, scored, name = self._with_parts(data, found)
+            whole_one = self._with_parts(one)
+            _text, match, rule, scored = whole_one[:4]
             whole = _whole(rule, match)
             if whole and scored.value >= self._floor:
-                out.append(self._candidate(blob, match, rule, scored, name, spans))
-            elif _whole(rule, match, elsewhere=True) and self._hopes(rule, match, scored):
-                alone.append(self._candidate(blob, match, rule, scored, name, spans))
+                out.append(self._candidate(blob, whole_one, spans))
+            elif one.trace is None and _whole(rule, match, elsewhere=True) and self._hopes(rule, match, scored):
+                alone.append(self._candidate(blob, whole_one, spans))
             else:
                 below += whole
         out = _without_parts(out)
         if parts or alone:
             alone = _few(alone) + self._parts(blob, [m for m in parts if blob.own_start <= m.start < own_end], out)
-        return Scanned(out, below, slow, alone)
+        return Scanned(out, below, slow, alone, cut_short)
 
-    def _with_parts(self, data: bytes, found: _Scored) -> _Scored:
+    def _with_parts(self, found: Found) -> Found:
         """Look for further parts near a match, which lift its score."""
-        match, rule, scored, name = found
-        if not rule.parts:
+        if not found.rule.parts:
             return found
-        match = self._matcher.beside(data, match)
-        return match, rule, companion(scored) if any(match.beside or ()) else scored, name
+        match = self._matcher.beside(found.text, found.match)
+        return found._replace(match=match, score=companion(found.score) if any(match.beside or ()) else found.score)
 
     def _hopes(self, rule: Rule, match: RawMatch, scored: Score) -> bool:
         """Whether a further part elsewhere could make the match count."""
@@ -150,11 +162,11 @@ class Engine:
         for match in matches:
             if (blob.offset + match.start, match.end - match.start) not in taken:
                 rule = self.rules.rule(match.rule)
-                place = _place(blob, match.start, match.end, rule.part, "", None)
+                place = place_of(blob, match.start, match.end, rule.part, "", None)
                 out.append(Candidate(rule, cut(rule, blob.data[match.start : match.end]), place, (), Score(0.0)))
         return _few(out)
 
-    def _judge(self, data: bytes, matches: list[RawMatch], kind: str) -> tuple[list[_Scored], list[_Scored]]:
+    def judge(self, data: bytes, matches: list[RawMatch], kind: str) -> tuple[list[_Scored], list[_Scored]]:
         """Score matches and keep one where several overlap; a rule that may not report takes nothing from one that may.
 
         Also those that lack a required part which may stand elsewhere. What a vendor's rule has taken is not scored for a
@@ -178,8 +190,8 @@ class Engine:
         return _resolve([*specific, *(self._score(data, m, kind) for m in left)]), lacking
 
     def _spans(self, data: bytes, matches: list[RawMatch]) -> list[Span]:
-        rules = self.rules
-        return sorted(((m.start, m.end, cut(rules.rule(m.rule), data[m.start : m.end])) for m in matches), key=lambda s: s[:2])
+        found = (Found(data, m, self.rules.rule(m.rule), NO_SCORE, "") for m in matches)
+        return sorted(((one.match.start, one.match.end, one.secret()) for one in found), key=lambda s: s[:2])
 
     def expect_much(self) -> None:
         """Prepare for gigabytes of input."""
@@ -198,17 +210,24 @@ class Engine:
         return rule.id not in self._skip and _LEVEL[rule.level] <= _LEVEL[self._level]
 
     def masked(self, text: bytes) -> bytes:
-        """Return a short text (a path, a name) with every span that any rule matches masked, of any score."""
+        """Return a short text (a path, a name) with every span that any rule matches masked, of any score, encoded or not."""
         matches, _slow = self._matcher.confirm(text, self._prefilter.hits(text, config=True))
+        spans = [
+            (match.start, match.end)
+            for match in matches
+            if match.rule < len(self.rules)
+            and score(self.rules.rule(match.rule), match, text, "", "settings").value >= LEVELS["all"]
+        ]
+        if rows := runs(text, _windows(text, None), True, False):
+            from leakguard.engine.inside import look
+
+            inner = look(self, text, rows, "settings").found
+            spans = sorted(spans + [found.span()[:2] for found in inner if found.score.value >= LEVELS["all"]])
         out, at = [], 0
-        for match in matches:
-            if (
-                match.rule < len(self.rules)
-                and match.end > at
-                and score(self.rules.rule(match.rule), match, text, "", "settings").value >= LEVELS["all"]
-            ):
-                out += [text[at : max(at, match.start)], MASK.encode()]
-                at = match.end
+        for start, end in spans:
+            if end > at:
+                out += [text[at : max(at, start)], MASK.encode()]
+                at = end
         return b"".join((*out, text[at:])) if out else text
 
     def _score(self, data: bytes, match: RawMatch, kind: str) -> _Scored:
@@ -241,27 +260,29 @@ class Engine:
 
         return vendor_near(data, match, name, self.rules.vendors(), header=rule.provider == _HEADERS)
 
-    def _candidate(self, blob: Blob, match: RawMatch, rule: Rule, scored: Score, name: str, spans: list[Span]) -> Candidate:
-        data = blob.data
+    def _candidate(self, blob: Blob, found: Found, spans: list[Span]) -> Candidate:
+        text, match, rule, scored, name = found[:5]
         others = []
-        for part, found in zip(rule.parts, match.beside or (), strict=True):
-            if found:
-                value = Secret(data[found[0] : found[1]], public=found[1] - found[0] if part.public else 0)
-                others.append(_place(blob, *found, part.name, "", sorted([*spans, (*found, value)], key=lambda s: s[:2])))
-        partners = self._partners(blob, match, rule) if rule.id in self.pairs else []
-        place = _place(blob, match.start, match.end, rule.part, name, spans)
-        vendor = self.vendor(data, match, rule, name)
-        raw = data[match.start : match.end] if not place.via else unwrap(_read(blob, place), place.via)
-        secret = cut(rule, raw)
+        for part, near in zip(rule.parts, match.beside or (), strict=True):
+            if near:
+                value = Secret(text[near[0] : near[1]], public=near[1] - near[0] if part.public else 0)
+                start, end, via = found.source(*near)
+                shown = sorted([*spans, (start, end, value)], key=lambda s: s[:2])
+                others.append(place_of(blob, start, end, part.name, "", shown, via))
+        start, end, via = found.span()
+        place = place_of(blob, start, end, rule.part, name, spans, via)
+        secret = found.secret() if blob.origin is None else cut(rule, unwrap(raw_of(blob, place), place.via))
+        partners = self._partners(blob, found) if rule.id in self.pairs else []
         places, values = tuple(p for p, _ in partners), tuple(v for _, v in partners)
+        vendor = self.vendor(text, match, rule, name)
         return Candidate(rule, secret, place, tuple(others), scored, partners=places, values=values, vendor=vendor)
 
-    def _partners(self, blob: Blob, match: RawMatch, rule: Rule) -> list[tuple[Place, Secret]]:
+    def _partners(self, blob: Blob, one: Found) -> list[tuple[Place, Secret]]:
         """Return what a verifier may have to try with a value: every part near it, nearest first, and the line round it."""
-        data = blob.data
+        data, match = one.text, one.match
         found = [
             (distance, start, end, part.name, part.public)
-            for part in rule.parts
+            for part in one.rule.parts
             for distance, start, end in sorted(self._matcher.all_near(data, part.pattern, match.start, match.end, part.within))[
                 :_PARTNERS
             ]
@@ -269,16 +290,52 @@ class Engine:
         begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - _AROUND)
         end = data.find(b"\n", match.end, match.end + _AROUND)
         found.append((0, begin, end if end >= 0 else min(len(data), match.end + _AROUND), "around", False))
-        return [(_bare(blob, s, e, name), Secret(data[s:e], public=(e - s) * public)) for _, s, e, name, public in found]
+        return [
+            (bare(blob, *one.source(s, e), name), Secret(data[s:e], public=(e - s) * public)) for _, s, e, name, public in found
+        ]
 
 
 _Scored = tuple[RawMatch, Rule, Score, str]
 
 
+class Found(NamedTuple):
+    """A scored match, in the input or in a text that stands encoded in it."""
+
+    text: bytes
+    match: RawMatch
+    rule: Rule
+    score: Score
+    name: str
+    trace: Callable[[int, int], tuple[int, int, tuple[Step, ...]]] | None = None
+    """Start and end in the input of a span of `text`, and the steps from there; None: `text` is the input."""
+
+    def source(self, start: int, end: int) -> tuple[int, int, tuple[Step, ...]]:
+        """Return where in the input a span of the text stands, and the steps from there."""
+        return (start, end, ()) if self.trace is None else self.trace(start, end)
+
+    def span(self) -> tuple[int, int, tuple[Step, ...]]:
+        """Return where in the input the value stands, and the steps from there."""
+        start, end, via = self.source(self.match.start, self.match.end)
+        value = decoded(self._raw()) if self.rule.written == "base64" else None
+        return start, end, via if value is None else (*via, Step("base64", 0, len(value)))
+
+    def _raw(self) -> bytes:
+        return self.text[self.match.start : self.match.end]
+
+    def secret(self) -> Secret:
+        """Return the value."""
+        raw = self._raw()
+        return cut(self.rule, (decoded(raw) or raw) if self.rule.written == "base64" else raw)
+
+
 def cut(rule: Rule, value: bytes) -> Secret:
-    """Wrap the value that stands in bytes which matched a rule."""
-    value = plain(rule.written, value) or value
+    """Wrap the value that stands in bytes which matched a rule; what is encoded was decoded before."""
+    value = plain(rule.written, value) or value if rule.written == "joined" else value
     return Secret(value, public=rule.public, password=rule.kind == "password")
+
+
+def _windows(data: bytes, focus: Sequence[int] | None) -> array[int]:
+    return array("q", (0, len(data)) if focus is None else focus)
 
 
 def key_name(data: bytes, match: RawMatch) -> str:
@@ -339,106 +396,3 @@ def _few(alone: list[Candidate]) -> list[Candidate]:
             values[candidate.secret] = number + 1
             out.append(candidate)
     return out
-
-
-def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[Span] | None) -> Place:
-    """Return a place; without `spans` (what has to be masked there) no line of it is shown."""
-    data, origin = blob.data, blob.origin
-    source, low, high, via = _stood(blob, start, end)
-    line, column = position(source, low)
-    if b"\n" in source.data[low:high]:
-        end_line, end_column = position(source, high)
-    else:
-        end_line, end_column = line, column + _characters(source.data[low:high])
-    shown = () if spans is None else frame(data, start, end, line, part, spans)
-    provenance = blob.provenance
-    if blob.parts and (first := _part(blob, start)) is not None and isinstance(provenance, MemberProvenance):
-        above = line
-        line, column = _within(blob, first, start, line, column)
-        # what stands beside it in the made text stands elsewhere for people
-        shown = tuple(
-            row._replace(number=row.number + line - above)
-            for row in shown
-            if (row.number == above if first.flat else row.number >= first.text_line)
-        )
-        end_line, end_column = _within(blob, _part(blob, end - 1) or first, end, end_line, end_column)
-        provenance = provenance._replace(facts=(*provenance.facts, *first.facts))
-    return Place(
-        provenance=provenance,
-        start_line=line,
-        end_line=end_line,
-        start_column=column,
-        end_column=end_column,
-        offset=source.offset + low,
-        length=high - low,
-        part=part,
-        encoding=blob.encoding,
-        name=_safe_name(name, spans or []),
-        frame=shown,
-        # a line of a log says nothing about what may be in it
-        mark=mark_for(data, start, end, blob.first_line) if origin is None else None,
-        via=via,
-        facts=origin.facts(low) if origin is not None else (),
-    )
-
-
-def _stood(blob: Blob, start: int, end: int) -> tuple[Blob, int, int, tuple[Step, ...]]:
-    """Return where a span of a blob stood in what was read, and how its bytes come of those."""
-    origin = blob.origin
-    if origin is None:
-        return blob, start, end, ()
-    low, high = origin.span(start, end)
-    return origin.source, low, high, _via(origin, origin.source.data[low:high], blob.data[start:end])
-
-
-def _via(origin: Origin, raw: bytes, value: bytes) -> tuple[Step, ...]:
-    """Return how a value comes of the bytes that stood there."""
-    if raw == value:
-        return ()
-    made = [(way, DECODERS[way](raw)) for way in origin.ways]
-    way, found = next((m for m in made if m[1] == value), made[0])
-    return (Step(way, 0, len(found)),)
-
-
-def _read(blob: Blob, place: Place) -> bytes:
-    """Return the bytes of a place as they were read."""
-    source = blob if blob.origin is None else blob.origin.source
-    return source.data[place.offset - source.offset :][: place.length]
-
-
-def _bare(blob: Blob, start: int, end: int, part: str) -> Place:
-    """Return a place that is only opened again, never shown."""
-    source, low, high, via = _stood(blob, start, end)
-    return Place(blob.provenance, 0, 0, 0, 0, source.offset + low, high - low, part, blob.encoding, via=via)
-
-
-def _part(blob: Blob, at: int) -> Part | None:
-    index = bisect_right(blob.parts, blob.offset + at, key=lambda part: part.offset)
-    return blob.parts[index - 1] if index else None
-
-
-def _within(blob: Blob, part: Part, at: int, line: int, column: int) -> tuple[int, int]:
-    """Return line and column as the part counts them, given those of the made text."""
-    if part.flat:
-        ahead = blob.data[max(0, part.offset - blob.offset) : at]
-        return part.line, part.column + len(ahead.decode("utf-8", "surrogateescape"))
-    return part.line + line - part.text_line, column + (part.column - 1 if line == part.text_line else 0)
-
-
-def _safe_name(name: str, spans: list[Span]) -> str:
-    """Drop a name that holds a candidate's value (a token used as a key)."""
-    name = name.removeprefix("$")
-    raw = name.encode()
-    return "" if any(len(v) >= 5 and v in raw for v in (s.reveal() for _a, _b, s in spans)) else name
-
-
-def position(blob: Blob, at: int) -> tuple[int, int]:
-    """Return line and column, from 1, of an offset into a blob; columns count characters."""
-    data = blob.data
-    begin = data.rfind(b"\n", 0, at) + 1
-    line = blob.first_line + (newlines(data, 0, begin) if begin else 0)
-    return line, _characters(data[begin:at]) + (1 if begin else blob.first_column)
-
-
-def _characters(raw: bytes) -> int:
-    return len(raw) if raw.isascii() else len(raw.decode("utf-8", "surrogateescape"))

@@ -11,10 +11,12 @@ bytes, and equal bytes are asked about once.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from leakguard.engine.match import RawMatch
+from leakguard.engine.native import runs as encoded_runs
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import companion, score
 from leakguard.engine.seen import Seen
@@ -73,6 +75,10 @@ class Sieve:
             return []
         hits = self._engine.hits(data, runs)
         spans = self._ask(data, hits) if hits else []
+        if rows := encoded_runs(data, array("q", runs), True, False):
+            from leakguard.engine.inside import places
+
+            spans += [Span(start, end, ANYWHERE | IN_CODE) for start, end in places(self._engine, data, rows)]
         self._seen.learn(note, [span[:2] for span in spans])
         return spans
 

@@ -6,6 +6,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
+STRINGS = "strings"
+"""Name of the encoding of a program: its printable strings at their places, a newline for each other byte."""
+
 
 class FileProvenance(NamedTuple):
     """A file of a folder scan, or a file named alone (then `root` is its folder)."""

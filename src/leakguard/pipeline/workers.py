@@ -127,6 +127,8 @@ def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
     tally.below += scanned.below
     yield from scanned.candidates
     yield from map(Unpaired, scanned.alone)
+    if scanned.cut:
+        yield Skipped(blob.provenance, "budget", by_choice=False, detail=scanned.cut)
     if scanned.slow:
         yield Skipped(blob.provenance, "timeout", by_choice=False, detail="rules given up here: " + ", ".join(sorted(scanned.slow)))
 

@@ -10,6 +10,8 @@ import codecs
 from collections.abc import Callable
 from functools import partial
 
+from leakguard.model.blob import STRINGS
+
 HEAD = 8192
 """Bytes of an input that decide; git looks at 8,000."""
 
@@ -21,6 +23,16 @@ _MAGIC = (
     b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\0asm", b"OggS", b"RIFF", b"wOFF", b"wOF2", b"\0\x01\0\0\0", b"glTF",
 )  # fmt: skip
 """First bytes of formats that may hold long runs of text between their NULs; they count only where there is a NUL."""
+
+_PROGRAMS = (
+    b"\x7fELF", b"MZ", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\0asm", b"dex\n03", b"\x1bLua",
+    b"BC\xc0\xde", b"\xac\xed\0\x05", b"bplist00", b"\x03\0\x08\0", b"\x02\0\x0c\0",
+)  # fmt: skip
+"""First bytes of ELF, PE, Java classes and fat Mach-O, Mach-O, WebAssembly, DEX, Lua's and LLVM's code, Java objects, binary property
+lists, Android's binary XML and its resources."""
+
+_KEYSTORES = (b"\xfe\xed\xfe\xed\0\0\0", b"\xce\xce\xce\xce\0\0\0")
+"""First bytes of Java's stores of keys; for them, and for PKCS #12, there are rules that read bytes."""
 
 _CONTROLS = bytes(set(range(1, 32)) - set(b"\b\t\n\v\f\r\x1b")) + b"\x7f"
 """Control characters that text does not hold; NUL is counted by itself."""
@@ -52,7 +64,7 @@ def sniff(head: bytes, whole: bool) -> str:
     """Say what an input is from its first bytes (more than `HEAD` may be given, that many are looked at).
 
     Returns `""` for bytes to take as they are (ASCII, UTF-8, Latin, invalid UTF-8), `utf-8-sig`, `utf-16-le`, `utf-16-be`,
-    `utf-32-le`, `utf-32-be` (with a BOM, or without by where their NULs stand), or `binary`. `whole`: there are no further bytes.
+    XX `whole`: there are no further bytes.
     """
     if head.find(0, 0, HEAD) < 0 and head[:1] < b"\xef":
         return ""
@@ -64,6 +76,10 @@ def sniff(head: bytes, whole: bool) -> str:
         return ""
     if marked or 0 not in head:
         return marked
+    if head.startswith(_KEYSTORES) or (head[:1] == b"0" and b"\x02\x01\x030" in head[:10]):
+        return ""
+    if head.startswith(_PROGRAMS) or _is_bytecode(head):
+        return STRINGS
     if head.startswith(_MAGIC) or head[257:262] == b"ustar":
         return "binary"
     text = _is_text(head)
@@ -71,6 +87,11 @@ def sniff(head: bytes, whole: bool) -> str:
         # lists with a NUL after each entry: two of their letters read as UTF-16 are one Chinese character
         return ""
     return _wide(head, whole) or ("" if text else "binary")
+
+
+def _is_bytecode(head: bytes) -> bool:
+    """Whether it is Python's: a number of its version, CR LF, and since 3.7 flags."""
+    return head[2:4] == b"\r\n" and (head[1:2] == b"\r" or head[:2] == b"\x03\xf3")
 
 
 def _marked(head: bytes) -> str:
@@ -138,6 +159,10 @@ def decoder(read: Callable[[int], bytes], encoding: str) -> Callable[[int], byte
         return read
     if encoding == "utf-8-sig":
         return _without_bom(read)
+    if encoding == STRINGS:
+        from leakguard.sources._strings import strings_of
+
+        return strings_of(read)
     decode = _DECODE[encoding]
     pending = b""
     first, ended = True, False

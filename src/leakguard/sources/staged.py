@@ -15,7 +15,7 @@ from itertools import islice
 from leakguard.config import ARCHIVE_DEPTH
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.staged import GITLINK, SYMLINK, Change
-from leakguard.model.blob import Blob, FileProvenance, Gone, MemberProvenance, Outer, Provenance, Skipped, outermost
+from leakguard.model.blob import STRINGS, Blob, FileProvenance, Gone, MemberProvenance, Outer, Provenance, Skipped, outermost
 from leakguard.model.finding import Candidate, Place
 from leakguard.sources._chunks import chunks
 from leakguard.sources._magic import kind_of
@@ -129,9 +129,9 @@ class StagedSource:
 
 
 def lines_of(data: bytes) -> list[bytes] | None:
-    """Return the lines of a content as the engine counts them, without trailing blanks; None for binary."""
+    """Return the lines of a content as the engine counts them, without trailing blanks; None for what has none."""
     encoding = sniff(data[: HEAD + 1], whole=len(data) <= HEAD)
-    if encoding == "binary":
+    if encoding in {"binary", STRINGS}:
         return None
     text = read_all(decoder(reader(data), encoding)) if encoding else data
     return [line.rstrip() for line in text.split(b"\n")]
