@@ -143,8 +143,10 @@ class Matcher:
 
 
 def _entry(index: int, match: Any, which: int) -> RawMatch:
-    """Return one of several values of a match, each with a name of its own (`key`): the entries of a Secret."""
+    """Return one of several values of a match: each with a name of its own (`key`: the entries of a Secret), or under one heading."""
     start, end = match.spans("secret")[which]
+    if "key" not in match.re.groupindex:
+        return RawMatch(index, start, end, match.start(), {})
     return RawMatch(index, start, end, match.starts("key")[which], {"key": match.captures("key")[which]})
 
 
