@@ -21,6 +21,8 @@ from leakguard.secret import Secret
 WORTH_BYTES = 3 << 20
 """Input below which a second process costs more than it saves."""
 WORTH_SHARDS = 4
+WORTH_ANYWAY = 16 << 20
+"""Input from which on two shards, each a big file or archive, are shared out."""
 
 
 class Tally:
@@ -67,7 +69,8 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
             yield item
         else:
             shards.append(item)
-    if sum(s.size for s in shards) < WORTH_BYTES or len(shards) < WORTH_SHARDS:
+    size = sum(s.size for s in shards)
+    if size < WORTH_BYTES or len(shards) < (WORTH_SHARDS if size < WORTH_ANYWAY else 2):
         for shard in shards:
             yield from scan_all(shard, engine, tally)
         return
