@@ -7,6 +7,7 @@ No state between blobs, so that any process may scan any blob and the answer is 
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from leakguard.engine.marks import mark_for
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, score
+from leakguard.engine.seen import Content
 from leakguard.engine.weights import LEVELS, WEIGHTS
 from leakguard.engine.written import plain
 from leakguard.model.blob import Blob, path_in
@@ -129,6 +131,10 @@ class Engine:
     def hits(self, data: bytes, windows: Sequence[int]) -> Collection[tuple[int, int]]:
         """Return where rules may match in these windows of any kind of file."""
         return self._prefilter.hits(data, config=True, windows=windows)
+
+    def hits_in(self, contents: list[Content], text: bytes, runs: array[int]) -> array[int]:
+        """Return where rules may match in runs of some contents; see `Prefilter.hits_in`."""
+        return self._prefilter.hits_in(contents, text, runs)
 
     def confirm(self, data: bytes, hits: Collection[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
         """Return the matches at some hits, and the rules that ran out of time."""

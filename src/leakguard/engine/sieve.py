@@ -11,13 +11,14 @@ bytes, and equal bytes are asked about once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from array import array
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from leakguard.engine.match import RawMatch
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import score
-from leakguard.engine.seen import Seen
+from leakguard.engine.seen import Answers, Content, Seen
 from leakguard.engine.values import CODE
 from leakguard.engine.weights import LEVELS, WEIGHTS, best_kind
 from leakguard.model.rule import Rule
@@ -52,7 +53,7 @@ class Sieve:
         self._kinds = {True: best_kind("password"), False: best_kind("token")}
         self._code = {True: best_kind("password", CODE), False: best_kind("token", CODE)}
         rules = [engine.rules.rule(i) for i in range(len(engine.rules))]
-        self._reach = [(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD) for rule in rules]
+        self._answers = Answers([(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD, rule.after > LONGEST) for rule in rules])
         short = [rule for rule in rules if rule.after <= LONGEST]
         self.before = max(rule.after for rule in short) + LOOK_AHEAD
         """Bytes before a change that have to be asked about again ..."""
@@ -63,50 +64,44 @@ class Sieve:
         self._seen = Seen(
             back=max(rule.before for rule in short) + LOOK_BACK, ahead=self.before, before=LOOK_BACK, after=self.after
         )
-        self._known: dict[int, int] = {}
         self._scores: dict[tuple[int, str, int, bytes], int] = {}
 
     def spans(self, data: bytes, windows: Sequence[int] | None = None) -> list[Span]:
         """Return what the content may hold; with `windows` (start and end in turn), what is anchored in them."""
-        runs, note = self._seen.fresh(data, (0, len(data)) if windows is None else windows)
-        if not runs:
-            return []
-        hits = self._engine.hits(data, runs)
-        spans = self._ask(data, hits) if hits else []
-        self._seen.learn(note, [span[:2] for span in spans])
-        return spans
+        return self.spans_of([(data, None if windows is None else array("q", windows).tobytes())])[0]
 
-    def _ask(self, data: bytes, hits: Collection[tuple[int, int]]) -> list[Span]:
-        out: list[Span] = []
-        known = self._known
-        unknown: dict[tuple[int, int], int] = {}
-        for hit in hits:
-            index, at = hit
-            back, ahead = self._reach[index]
-            start = at - back if at > back else 0
-            key = hash((index, at - start, data[start : at + ahead]))
-            held = known.get(key)
-            if held is None:
-                unknown[hit] = key
-            elif held or ahead > LONGEST + LOOK_AHEAD:
-                out.append(Span(start, min(len(data), at + ahead), held))
-        if unknown:
-            self._learn(data, unknown, out)
+    def spans_of(self, contents: list[Content]) -> list[list[Span]]:
+        """Return what each of some contents may hold: quicker than one by one, since most hold nothing."""
+        out: list[list[Span]] = [[] for _ in contents]
+        text, runs, note = self._seen.fresh(contents)
+        if text:
+            self._ask(contents, text, runs, out)
+            flat = [(which, span.start, span.end) for which, spans in enumerate(out) for span in spans]
+            text, runs = self._seen.learn(contents, note, flat)
+            if text:
+                self._ask(contents, text, runs, out)
         return out
 
-    def _learn(self, data: bytes, unknown: dict[tuple[int, int], int], out: list[Span]) -> None:
-        if len(self._known) > _REMEMBERED:
-            self._known.clear()
-            self._scores.clear()
-        for hit, key in unknown.items():
-            index, at = hit
-            back, ahead = self._reach[index]
-            held = 0
-            for match in self._matches(data, hit):
-                held |= self._may_count(data, match)
-            self._known[key] = held
-            if held or ahead > LONGEST + LOOK_AHEAD:
-                out.append(Span(max(0, at - back), min(len(data), at + ahead), held))
+    def _ask(self, contents: list[Content], text: bytes, runs: array[int], out: list[list[Span]]) -> None:
+        hits = self._engine.hits_in(contents, text, runs)
+        if not hits:
+            return
+        unknown, spans = self._answers.of(contents, hits)
+        for which, *span in spans:
+            out[which].append(Span(*span))
+        answers = self._answers
+        told: dict[int, int] = {}
+        for which, rule, at, key in unknown:
+            data = contents[which][0]
+            held = told.get(key)
+            if held is None:
+                held = 0
+                for match in self._matches(data, (rule, at)):
+                    held |= self._may_count(data, match)
+                told[key] = held
+                answers.keep(key, held)
+            if held or answers.watched(rule):
+                out[which].append(Span(*answers.span(rule, at, len(data)), held))
 
     def _matches(self, data: bytes, hit: tuple[int, int]) -> list[RawMatch]:
         matches, slow = self._engine.confirm(data, (hit,))
@@ -127,6 +122,8 @@ class Sieve:
         key = (match.rule, name, match.start - match.whole_start, whole)
         value = self._scores.get(key)
         if value is None:
+            if len(self._scores) > _REMEMBERED:
+                self._scores.clear()
             seen = RawMatch(match.rule, match.start - match.whole_start, len(whole), 0, match.groups)
             found = ANYWHERE * self._counts(rule, seen, whole, name, self._kinds)
             if found and rule.scope != "config":

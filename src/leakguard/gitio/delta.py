@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 NATIVE = False
 """Whether the compiled loops are used."""
@@ -57,6 +58,53 @@ def apply(base: bytes, delta: bytes, before: int, after: int) -> tuple[bytes, by
     if copied and follows != len(base):
         window(done, done)
     return b"".join(pieces), array("q", windows).tobytes()
+
+
+Rebuilt = tuple[int, int, bytes | None, bytes | None, bytes | None]
+"""An object's number, its base's (-1: none), its content, the windows round what changed, the delta."""
+Waiting = tuple[int, int, bytes | None]
+"""A number, its base's, and the base's content."""
+
+
+def rebuild(
+    pack: tuple[int, int, Any, Any, Any, Any, Any],
+    stack: list[Waiting],
+    readers: tuple[Any, Callable[[int], bytes | None], int],
+    before: int,
+    after: int,
+    limit: int,
+    room: int,
+    most: int,
+) -> list[Rebuilt]:
+    """Rebuild the next objects of delta trees, depth first: `most` of them, or until their contents reach `room` bytes.
+
+    `pack` is its file, its end, offsets, rows, each object's first delta and next sibling, and which are wanted (empty: all);
+    taken from `stack` is what is next, added what builds on it. Content and windows are None where an object is damaged or
+    larger than `limit`, or its base is; windows alone where it has no base.
+    """
+    _fd, _end, _offsets, rows, first, following, wanted = pack
+    out: list[Rebuilt] = []
+    while stack and room > 0 and len(out) < most:
+        number, over, base = stack.pop()
+        delta = windows = None
+        if base is not None and rows[3 * number + 1] <= limit:
+            delta = readers[1](number)
+        data = delta
+        if delta is not None and base is not None and over >= 0:
+            try:
+                data, windows = apply(base, delta, before, after)
+            except (ValueError, MemoryError):
+                data = None
+        if data is not None and len(data) > limit:
+            data = None
+        room -= len(data or b"")
+        out.append((number, over, data, windows, delta))
+        child = first[number]
+        while child >= 0:
+            if not wanted or wanted[child]:
+                stack.append((child, number, data))
+            child = following[child]
+    return out
 
 
 def instructions(delta: bytes, at: int) -> Iterator[tuple[int, int, int]]:
@@ -112,7 +160,7 @@ def _size(delta: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def carried(delta: bytes, base_size: int, spans: bytes) -> bytes | None:
+def carried(delta: bytes, spans: bytes) -> bytes | None:
     """Say where spans of the base (start and end in turn) stand in the content: a span's number and its start, in turn.
 
     None where one was cut by a copy, or where one that touched an end of the base does not touch the content's.
@@ -121,7 +169,7 @@ def carried(delta: bytes, base_size: int, spans: bytes) -> bytes | None:
         ValueError: the delta is damaged.
     """
     wanted = array("q", spans)
-    _source, at = _size(delta, 0)
+    base_size, at = _size(delta, 0)
     size, at = _size(delta, at)
     done = 0
     out = array("q")
@@ -208,6 +256,6 @@ if not os.environ.get("LEAKGUARD_PURE"):
     except ImportError:
         pass
     else:
-        apply, carried = _delta_native.apply, _delta_native.carried
+        apply, carried, rebuild = _delta_native.apply, _delta_native.carried, _delta_native.rebuild
         heads, places = _delta_native.heads, _delta_native.places
         NATIVE = True

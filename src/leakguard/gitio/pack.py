@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable, Iterator
 from functools import cached_property
 from operator import sub
 
-from leakguard.gitio.delta import heads, places
+from leakguard.gitio.delta import Rebuilt, Waiting, heads, places, rebuild
 
 _DAMAGED: tuple[type[Exception], ...] = (zlib.error,)
 try:
@@ -31,6 +31,8 @@ COMMIT, TREE, BLOB, TAG, OFS_DELTA, REF_DELTA = 1, 2, 3, 4, 6, 7
 _BLOCK = 8 << 20
 _NO_BOMB = 64 << 10
 """Deflated bytes that can't become more than 64 MB; in one call they inflate in half the time."""
+_ROOM, _MOST = 4 << 20, 256
+"""Bytes of contents, and contents, that are rebuilt in one go."""
 _MARGIN = 96
 """More than the longest header with a base's id."""
 
@@ -171,6 +173,27 @@ class Pack:
         if len(data) != size:
             raise DamagedPackError("an object has another length than its header tells")
         return data
+
+    def rebuilt(
+        self, roots: Iterable[int], wanted: bytearray | None, before: int, after: int, limit: int
+    ) -> Iterator[list[Rebuilt]]:
+        """Yield the objects of the delta trees of some roots, depth first, some at a time.
+
+        Each is its number, its base's (-1: none), its content, the windows from `before` bytes ahead of what changed to `after`
+        behind it (native 64-bit integers, start and end in turn), and the delta. Content and windows are None where it is
+        damaged or larger than `limit`, or its base is, windows where it has none. `wanted`: a byte an object; others are left.
+        """
+        table = (self._fd, self.size - self.hash_length, self.offsets, self.rows, *self.children, wanted or b"")
+        stack: list[Waiting] = [(root, -1, b"") for root in roots]
+        stack.reverse()
+        while stack:
+            yield rebuild(table, stack, (_inflate, self._whole, _NO_BOMB), before, after, limit, _ROOM, _MOST)
+
+    def _whole(self, number: int) -> bytes | None:
+        try:
+            return self.inflated(number)
+        except (DamagedPackError, MemoryError):
+            return None
 
     def ids(self, numbers: Iterable[int]) -> dict[int, str]:
         """Return the ids (hex) of some objects."""
