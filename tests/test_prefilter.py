@@ -57,8 +57,8 @@ def test_hits_of_many_texts_are_those_of_each(texts: list[str]) -> None:
 @needs_native
 def test_a_hit_of_no_gate_or_no_window_is_an_error() -> None:
     def anchored(gate: int, end: int) -> None:
-        numbers = [array("q", (0, 0, 4)), array("q", (gate, end)), *(array("i", n) for n in ((1, 0, 1), (0,), (0,) * 5))]
-        prefilter._native.anchored([(b"text", None)], *numbers, b"")
+        numbers = [array("q", (0, 0, 4)), array("q", (gate, end)), *(array("i", n) for n in ((1, 0, 1), (0,), (0,) * 6))]
+        prefilter._native.anchored([(b"text", None)], *numbers, b"", bytes(256))
 
     with pytest.raises(ValueError, match="no such gate"):
         anchored(7, 2)

@@ -19,11 +19,12 @@
  * notes(into) -> function
  *   A handler for Hyperscan that adds gate and end to a bytearray, 64-bit integers.
  *
- * anchored(contents, runs, ends, gates, members, rules, words) -> hits
+ * anchored(contents, runs, ends, gates, members, rules, words, classes) -> hits
  *   ends: what `notes` noted in `text` of `runs`; all others 32-bit integers: gates: width (0: variable), place of its first
- *   rule in members, how many; rules: how many letters, digits, `_` and `-` in a row stand in a value at least, how far
- *   behind the gate at most, the reach before a variable gate's end, where its words (length and lower-case text) begin, how
- *   many; hits: number of the content, rule, where its anchor begins, but for those without such a run.
+ *   rule in members, how many; rules: how many characters in a row stand in a value at least, number of their class (256
+ *   bytes each, 1 for those in it), how far behind the gate at most, the reach before a variable gate's end, where its words
+ *   (length and lower-case text) begin, how many; hits: number of the content, rule, where its anchor begins, but for those
+ *   without such a run.
  *
  * answers(table, seed, contents, hits, reach) -> (unknown, spans), keep(table, key, held)
  *   reach: of each rule 32-bit integers: bytes before and behind an anchor that decide, and whether what is known to hold
@@ -354,17 +355,12 @@ done:
     return answer;
 }
 
-static int in_word(unsigned char c)
-{
-    return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10 || c == '_' || c == '-';
-}
-
-/* Whether `least` word characters in a row stand in a text; looks at every `least`-th byte where there are none. */
-static int has_run(const unsigned char *p, const unsigned char *end, int32_t least)
+/* Whether `least` characters of a class in a row stand in a text; looks at every `least`-th byte where there are none. */
+static int has_run(const unsigned char *p, const unsigned char *end, int32_t least, const unsigned char *class)
 {
     while (end - p >= least) {
         const unsigned char *q = p + least;
-        while (q > p && in_word(q[-1]))
+        while (q > p && class[q[-1]])
             q--;
         if (q == p)
             return 1;
@@ -413,15 +409,16 @@ static int stands_at(const unsigned char *p, const unsigned char *word, size_t l
 
 static PyObject *anchored(PyObject *self, PyObject *args)
 {
-    Py_buffer runs_, ends_, gates_, members_, rules_, words_;
+    Py_buffer runs_, ends_, gates_, members_, rules_, words_, classes_;
     PyObject *contents, *answer = NULL;
     numbers out = {NULL, 0, 0};
     (void)self;
-    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*", &contents, &runs_, &ends_, &gates_, &members_, &rules_, &words_))
+    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*y*", &contents, &runs_, &ends_, &gates_, &members_, &rules_, &words_,
+                          &classes_))
         return NULL;
     const int64_t *run = runs_.buf, *hit = ends_.buf;
     const int32_t *gates = gates_.buf, *members = members_.buf, *rules = rules_.buf;
-    const unsigned char *words = words_.buf, *bytes = NULL;
+    const unsigned char *words = words_.buf, *classes = classes_.buf, *bytes = NULL;
     size_t runs = (size_t)runs_.len / sizeof(int64_t) / 3, hits = (size_t)ends_.len / sizeof(int64_t) / 2, in = 0;
     int64_t gate_count = gates_.len / (Py_ssize_t)sizeof(int32_t) / 3, begin = 0, known = -1;
     Py_ssize_t size = 0;
@@ -458,19 +455,20 @@ static PyObject *anchored(PyObject *self, PyObject *args)
         const int32_t *three = gates + 3 * gate;
         for (int32_t m = three[1]; m < three[1] + three[2]; m++) {
             int64_t index = members[m];
-            const int32_t *rule = rules + 5 * index; /* least, after, reach, first of its words, how many */
+            const int32_t *rule = rules + 6 * index; /* least, class, after, reach, its words, how many */
             if (three[0]) {
-                int64_t stop = place + rule[1];
-                if (rule[0] > 0 && !has_run(bytes + place, bytes + (stop < size ? stop : size), rule[0]))
+                int64_t stop = place + rule[2];
+                if (rule[0] > 0 && !has_run(bytes + place, bytes + (stop < size ? stop : size), rule[0],
+                                            classes + 256 * (size_t)rule[1]))
                     continue;
                 if (push(&out, which) || push(&out, index) || push(&out, place - three[0]))
                     goto memory;
                 continue;
             }
-            for (int64_t at = place > rule[2] ? place - rule[2] : 0; at < place; at++) {
-                const unsigned char *word = words + rule[3];
+            for (int64_t at = place > rule[3] ? place - rule[3] : 0; at < place; at++) {
+                const unsigned char *word = words + rule[4];
                 int first = lower(bytes[at]);
-                for (int32_t w = 0; w < rule[4]; w++, word += 1 + *word)
+                for (int32_t w = 0; w < rule[5]; w++, word += 1 + *word)
                     if (first == word[1] && at + *word <= place && stands_at(bytes + at, word + 1, *word)) {
                         if (push(&out, which) || push(&out, index) || push(&out, at))
                             goto memory;
@@ -491,6 +489,7 @@ done:
     PyBuffer_Release(&members_);
     PyBuffer_Release(&rules_);
     PyBuffer_Release(&words_);
+    PyBuffer_Release(&classes_);
     return answer;
 }
 
@@ -579,7 +578,7 @@ static PyObject *keep(PyObject *self, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"notes", notes, METH_O, "notes(into) -> a function that notes a hit there"},
-    {"anchored", anchored, METH_VARARGS, "anchored(contents, runs, ends, gates, members, rules, words) -> hits"},
+    {"anchored", anchored, METH_VARARGS, "anchored(contents, runs, ends, gates, members, rules, words, classes) -> hits"},
     {"answers", answers, METH_VARARGS, "answers(table, seed, contents, hits, reach) -> (unknown, spans)"},
     {"keep", keep, METH_VARARGS, "keep(table, key, held)"},
     {"fresh", fresh, METH_VARARGS, "fresh(table, seed, contents, back, ahead, before, after) -> (text, runs, keys, again)"},

@@ -12,7 +12,7 @@ from typing import Any
 
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 10
+LAYOUT = 11
 """Number of this form; part of the cache key."""
 
 
@@ -24,12 +24,13 @@ class CompiledRules:
     wrote them until somebody asks: a hook loads more than a thousand rules and touches a few.
     """
 
-    __slots__ = ("_expressions", "_rows", "_rules", "_vendors", "_words", "databases", "digest", "gates")
+    __slots__ = ("_expressions", "_rows", "_rules", "_vendors", "_words", "databases", "digest", "gates", "needs")
 
     def __init__(
         self,
         rows: Sequence[bytes],
-        gates: Sequence[tuple[int, tuple[int, ...], int, int]],
+        gates: Sequence[tuple[int, tuple[int, ...]]],
+        needs: Sequence[tuple[int, int, str]],
         expressions: bytes,
         databases: dict[str, bytes],
         digest: str,
@@ -40,7 +41,9 @@ class CompiledRules:
         self._vendors = vendors
         self._words: dict[str, str] | None = None
         self.gates = gates
-        """Of each gate: width (0: variable), rules, `least` of its rules, and how far behind it a value may end."""
+        """Of each gate: width (0: variable) and rules."""
+        self.needs = needs
+        """Of each rule: `least`, `after` and `chars`."""
         self.databases = databases
         self.digest = digest
         """What the set was made of; findings of two runs compare only under one digest."""
@@ -90,11 +93,27 @@ class CompiledRules:
 
     def dump(self) -> tuple[Any, ...]:
         """Return plain data for `marshal`."""
-        return (LAYOUT, self.digest, tuple(self._rows), tuple(self.gates), self._expressions, self.databases, self._vendors)
+        return (
+            LAYOUT,
+            self.digest,
+            tuple(self._rows),
+            tuple(self.gates),
+            tuple(self.needs),
+            self._expressions,
+            self.databases,
+            self._vendors,
+        )
 
     def plain(self) -> tuple[Any, ...]:
         """Return plain data for JSON, without Hyperscan sets: it outlives this Python."""
-        return (LAYOUT, [self._row(i) for i in range(len(self))], self.gates, self.expressions(), list(self.vendors().items()))
+        return (
+            LAYOUT,
+            [self._row(i) for i in range(len(self))],
+            self.gates,
+            self.needs,
+            self.expressions(),
+            list(self.vendors().items()),
+        )
 
 
 _FIELDS = Rule._fields
@@ -108,17 +127,17 @@ def undump(data: tuple[Any, ...]) -> CompiledRules | None:
     """Return the rules of `CompiledRules.dump`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, digest, rows, gates, expressions, databases, vendors = data
-    return CompiledRules(rows, gates, expressions, databases, digest, vendors)
+    _layout, digest, rows, gates, needs, expressions, databases, vendors = data
+    return CompiledRules(rows, gates, needs, expressions, databases, digest, vendors)
 
 
 def from_plain(data: tuple[Any, ...], digest: str) -> CompiledRules | None:
     """Return the rules of `CompiledRules.plain`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, rows, gates, expressions, vendors = data
+    _layout, rows, gates, needs, expressions, vendors = data
     return CompiledRules(
-        tuple(map(marshal.dumps, rows)), gates, marshal.dumps(expressions), {}, digest, marshal.dumps(dict(vendors))
+        tuple(map(marshal.dumps, rows)), gates, needs, marshal.dumps(expressions), {}, digest, marshal.dumps(dict(vendors))
     )
 
 
@@ -129,7 +148,7 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
     rows = []
     speaking: list[tuple[str, str, tuple[str, ...]]] = []
     gates: dict[tuple[str, int, str], list[int]] = {}
-    needs: dict[tuple[str, int, str], tuple[int, int]] = {}
+    needs = []
     for index, rule in enumerate(rules):
         fields = [getattr(rule, name) for name in _ROW]
         parts = tuple((p.name, p.pattern, p.within, p.required, p.public) for p in rule.parts)
@@ -139,11 +158,10 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
         for expression, width in rule.gates:
             key = expression, width, scope
             gates.setdefault(key, []).append(index)
-            least, after = needs.get(key, (rule.least, 0))
-            needs[key] = min(least, rule.least), max(after, rule.after)
-    table = tuple((key[1], tuple(indices), *needs[key]) for key, indices in gates.items())
+        needs.append((rule.least, rule.after, rule.chars))
+    table = tuple((key[1], tuple(indices)) for key, indices in gates.items())
     expressions = marshal.dumps(tuple((expression, scope) for expression, _width, scope in gates))
-    compiled = CompiledRules(tuple(rows), table, expressions, {}, digest, marshal.dumps(vendors.table(speaking)))
+    compiled = CompiledRules(tuple(rows), table, tuple(needs), expressions, {}, digest, marshal.dumps(vendors.table(speaking)))
     if hyperscan:
         add_databases(compiled)
     return compiled

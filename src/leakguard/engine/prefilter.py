@@ -147,23 +147,19 @@ class HyperscanPrefilter:
         """Return what `anchored` wants to know of gates and rules."""
         if not self._flat:
             rules = self._rules
-            variable = {index for width, members, *_needs in rules.gates if not width for index in members}
+            variable = {index for width, indices in rules.gates if not width for index in indices}
             gates, members, needs, words = array("i"), array("i"), array("i"), bytearray()
-            of: dict[int, list[int]] = {}
-            for width, indices, least, after in rules.gates:
+            classes: dict[str, int] = {}
+            for width, indices in rules.gates:
                 gates.extend((width, len(members), len(indices)))
                 members.extend(indices)
-                for index in indices:
-                    known = of.get(index, (least, after))
-                    of[index] = [min(least, known[0]), max(after, known[1])]
-            for index in range(len(rules)):
-                reach, anchors = 0, ()
-                if index in variable:
-                    reach, anchors = rules.rule(index).reach, rules.rule(index).anchors
-                needs.extend((*of.get(index, (0, 0)), reach, len(words), len(anchors)))
+            for index, (least, after, chars) in enumerate(rules.needs):
+                reach, anchors = (rules.rule(index).reach, rules.rule(index).anchors) if index in variable else (0, ())
+                needs.extend((least, classes.setdefault(chars, len(classes)), after, reach, len(words), len(anchors)))
                 for anchor in anchors:
                     words += bytes((len(anchor),)) + anchor.encode("latin-1")
-            self._flat = (gates.tobytes(), members.tobytes(), needs.tobytes(), bytes(words))
+            members_of = b"".join(bytes(c in chars for c in map(chr, range(256))) for chars in classes)
+            self._flat = (gates.tobytes(), members.tobytes(), needs.tobytes(), bytes(words), members_of)
         return self._flat
 
     def join(self) -> None:
@@ -185,7 +181,7 @@ class HyperscanPrefilter:
         for gate, noted in zip(pairs, pairs, strict=True):
             at = bisect_right(begins, noted) - 1
             which, end = runs[3 * at], runs[3 * at + 1] + noted - begins[at]
-            width, rules, _least, _after = gates[gate]
+            width, rules = gates[gate]
             if width:
                 start = end - width
                 for index in rules:

@@ -12,6 +12,12 @@
  * places(offsets, bases) -> numbers
  *   native 64-bit integers: the place of each base among the ascending offsets; -1 for a base of 0, -2 where it is not there.
  *
+ * ordered(offsets) -> offsets, ascending.
+ *
+ * trees(offsets, rows, end) -> (first, following, weights)
+ *   rows as `heads` tells, with the base's number; end: where the last object ends; 64-bit integers: each object's first
+ *   delta and next sibling (-1: none), and the packed bytes of it and of all that builds on it.
+ *
  * apply(base, delta, before, after) -> (result, windows)
  *   windows: native 64-bit integers, start and end in turn, ascending and apart: the bytes of `result` from `before` ahead
  *   of a change to `after` behind it. A change is an insert, a seam between copies that do not continue each other, and
@@ -32,6 +38,7 @@
 #include <Python.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -493,7 +500,73 @@ done:
     return answer;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+/* ordered(offsets) -> offsets */
+static PyObject *ordered(PyObject *self, PyObject *args)
+{
+    Py_buffer offsets;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*", &offsets))
+        return NULL;
+    PyObject *out = PyBytes_FromStringAndSize(offsets.buf, offsets.len);
+    if (out)
+        qsort(PyBytes_AsString(out), (size_t)offsets.len / sizeof(int64_t), sizeof(int64_t), by_value);
+    PyBuffer_Release(&offsets);
+    return out;
+}
+
+/* trees(offsets, rows, end) -> (first, following, weights) */
+static PyObject *trees(PyObject *self, PyObject *args)
+{
+    Py_buffer offsets, rows;
+    long long end;
+    PyObject *parts[3] = {NULL, NULL, NULL}, *answer = NULL;
+    int64_t *at[3];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*L", &offsets, &rows, &end))
+        return NULL;
+    const int64_t *offset = offsets.buf, *row = rows.buf;
+    int64_t count = offsets.len / (Py_ssize_t)sizeof(int64_t);
+    if (rows.len < 3 * offsets.len) {
+        PyErr_SetString(PyExc_ValueError, "there are three integers an object");
+        goto done;
+    }
+    for (int i = 0; i < 3; i++) {
+        parts[i] = PyBytes_FromStringAndSize(NULL, offsets.len);
+        if (!parts[i])
+            goto done;
+        at[i] = (int64_t *)(void *)PyBytes_AsString(parts[i]);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        at[0][i] = at[1][i] = -1;
+        at[2][i] = (i + 1 < count ? offset[i + 1] : end) - offset[i];
+    }
+    for (int64_t i = count - 1; i >= 0; i--) {
+        int64_t base = row[3 * i + 2];
+        if (base < 0 || base >= count)
+            continue;
+        at[1][i] = at[0][base];
+        at[0][base] = i;
+        if (base < i)
+            at[2][base] += at[2][i];
+    }
+    answer = PyTuple_Pack(3, parts[0], parts[1], parts[2]);
+done:
+    for (int i = 0; i < 3; i++)
+        Py_XDECREF(parts[i]);
+    PyBuffer_Release(&offsets);
+    PyBuffer_Release(&rows);
+    return answer;
+}
+
 static PyMethodDef methods[] = {
+    {"ordered", ordered, METH_VARARGS, "ordered(offsets) -> offsets"},
+    {"trees", trees, METH_VARARGS, "trees(offsets, rows, end) -> (first, following, weights)"},
     {"places", places, METH_VARARGS, "places(offsets, bases) -> numbers"},
     {"carried", carried, METH_VARARGS, "carried(delta, spans) -> places or None"},
     {"heads", heads, METH_VARARGS, "heads(block, start, offsets, hash) -> (kinds, rows)"},

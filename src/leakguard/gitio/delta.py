@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterator
+from operator import sub
 from typing import Any
 
 NATIVE = False
@@ -250,6 +251,30 @@ def places(offsets: bytes, bases: bytes) -> bytes:
     return array("q", [known.get(base, -2) for base in array("q", bases)]).tobytes()
 
 
+def ordered(offsets: bytes) -> bytes:
+    """Return native 64-bit integers, ascending."""
+    return array("q", sorted(array("q", offsets))).tobytes()
+
+
+def trees(offsets: bytes, rows: bytes, end: int) -> tuple[bytes, bytes, bytes]:
+    """Return each object's first delta, next sibling (-1: none), and the packed bytes of it and of all that builds on it.
+
+    `rows` as `heads` tells, with the base's number; the last object ends at `end`. All are native 64-bit integers.
+    """
+    bases = array("q", rows)[2::3]
+    count = len(bases)
+    weights = array("q", map(sub, [*array("q", offsets)[1:], end][:count], array("q", offsets)))
+    first, following = array("q", [-1]) * count, array("q", [-1]) * count
+    for number in range(count - 1, -1, -1):
+        base = bases[number]
+        if 0 <= base < count:
+            following[number] = first[base]
+            first[base] = number
+            if base < number:
+                weights[base] += weights[number]
+    return first.tobytes(), following.tobytes(), weights.tobytes()
+
+
 if not os.environ.get("LEAKGUARD_PURE"):
     try:
         from leakguard.gitio import _delta_native  # type: ignore[attr-defined]  # built where a compiler is
@@ -258,4 +283,5 @@ if not os.environ.get("LEAKGUARD_PURE"):
     else:
         apply, carried, rebuild = _delta_native.apply, _delta_native.carried, _delta_native.rebuild
         heads, places = _delta_native.heads, _delta_native.places
+        ordered, trees = _delta_native.ordered, _delta_native.trees
         NATIVE = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from functools import reduce
+from itertools import compress
 from operator import or_
 from typing import NamedTuple
 
@@ -46,7 +47,6 @@ class Walk:
         self._sieve = sieve
         self._kind = kind
         self._skip = skip
-        self._first, self._next = pack.children
         self._wanted = self._lead() if skip else None
 
     def _lead(self) -> bytearray:
@@ -61,8 +61,9 @@ class Walk:
 
     def shards(self) -> list[list[int]]:
         """Return the roots of all delta trees in runs of about equal work, the heaviest trees first."""
-        pack, weights = self._pack, self._pack.weights
-        roots = [number for number in range(len(pack)) if pack.kinds[number] == self._kind]
+        pack, weights = self._pack, self._pack.trees[2]
+        of_kind = pack.kinds.translate(bytes(kind == self._kind for kind in range(256)))
+        roots = [*compress(range(len(pack)), of_kind)]
         if self._wanted is not None:
             roots = [number for number in roots if self._wanted[number]]
         roots.sort(key=weights.__getitem__, reverse=True)
