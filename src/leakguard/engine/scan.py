@@ -84,7 +84,7 @@ class Engine:
         hits = self._prefilter.hits(data, config=kind not in values.CODE, windows=blob.focus)
         if not hits:
             return Scanned([], 0, set())
-        matches, slow = self._matcher.confirm(data, hits)
+        matches, slow = self._matcher.confirm(data, hits, versions=blob.focus is not None)
         if not matches:
             return Scanned([], 0, slow)
         kept = self._judge(data, matches, kind)
@@ -256,7 +256,11 @@ def _without_parts(candidates: list[Candidate]) -> list[Candidate]:
 def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[Span]) -> Place:
     data = blob.data
     line, column = position(blob, start)
-    end_line, end_column = position(blob, end)
+    value = data[start:end]
+    if value.isascii() and b"\n" not in value:
+        end_line, end_column = line, column + len(value)
+    else:
+        end_line, end_column = position(blob, end)
     return Place(
         provenance=blob.provenance,
         start_line=line,

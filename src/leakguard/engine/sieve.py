@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from math import exp, log
 from typing import NamedTuple
 
-from leakguard.engine.match import RawMatch
+from leakguard.engine.match import LOOK_AHEAD, LOOK_BACK, RawMatch
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import score
 from leakguard.engine.seen import Answers, Content, Seen
@@ -23,14 +24,11 @@ from leakguard.engine.values import CODE
 from leakguard.engine.weights import LEVELS, WEIGHTS, best_kind
 from leakguard.model.rule import Rule
 
-LOOK_BACK = 80
-"""Bytes before a match that decide: its name, the call it stands in, what must not stand to its left."""
-LOOK_AHEAD = 72
-"""Bytes after the longest match that a look-ahead may see."""
 LONGEST = 560
 """A rule that reaches further past its anchor is `long`: its anchors are watched, whether they match or not."""
 ANYWHERE, IN_CODE = 1, 2
 _REMEMBERED = 1 << 20
+_ROUNDING = 1e-6
 
 
 class Span(NamedTuple):
@@ -51,7 +49,12 @@ class Sieve:
         self._engine = engine
         self._floor = LEVELS[engine.settings[0]]
         self._kinds = {True: best_kind("password"), False: best_kind("token")}
-        self._code = {True: best_kind("password", CODE), False: best_kind("token", CODE)}
+        self._apart = {
+            is_password: WEIGHTS.get(f"{who}.file:{self._kinds[is_password]}", 0.0)
+            - WEIGHTS.get(f"{who}.file:{best_kind(who, CODE)}", 0.0)
+            for is_password, who in ((True, "password"), (False, "token"))
+        }
+        """What a generic match loses if the file that scores highest is code."""
         rules = [engine.rules.rule(i) for i in range(len(engine.rules))]
         self._answers = Answers([(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD, rule.after > LONGEST) for rule in rules])
         short = [rule for rule in rules if rule.after <= LONGEST]
@@ -125,18 +128,24 @@ class Sieve:
             if len(self._scores) > _REMEMBERED:
                 self._scores.clear()
             seen = RawMatch(match.rule, match.start - match.whole_start, len(whole), 0, match.groups)
-            found = ANYWHERE * self._counts(rule, seen, whole, name, self._kinds)
-            if found and rule.scope != "config":
-                found |= IN_CODE * self._counts(rule, seen, whole, name, self._code)
+            most = self._most(rule, seen, whole, name)
+            found = ANYWHERE if most >= self._floor else 0
+            if found and rule.scope != "config" and self._stays(rule, most):
+                found |= IN_CODE
             value = self._scores[key] = found
         return value
 
-    def _counts(self, rule: Rule, match: RawMatch, whole: bytes, name: str, kinds: dict[bool, str]) -> bool:
-        kind = kinds[rule.kind == "password"]
-        value = score(rule, match, whole, name, kind, self._floor, alone=True).value
-        if rule.parts:
-            from math import exp, log
+    def _most(self, rule: Rule, match: RawMatch, whole: bytes, name: str) -> float:
+        """Return the highest score that a match may have anywhere."""
+        value = score(rule, match, whole, name, self._kinds[rule.kind == "password"], self._floor, alone=True).value
+        return _moved(value, WEIGHTS["companion"]) if rule.parts else value
 
-            value = min(max(value, 1e-12), 1 - 1e-12)
-            value = 1 / (1 + exp(-log(value / (1 - value)) - WEIGHTS["companion"]))
-        return value >= self._floor
+    def _stays(self, rule: Rule, most: float) -> bool:
+        """Whether a match that counts in the file that scores highest may count in code, too."""
+        return rule.shape != "generic" or _moved(most, _ROUNDING - self._apart[rule.kind == "password"]) >= self._floor
+
+
+def _moved(value: float, weight: float) -> float:
+    """Return a score with one more term."""
+    value = min(max(value, 1e-12), 1 - 1e-12)
+    return 1 / (1 + exp(-log(value / (1 - value)) - weight))
