@@ -13,6 +13,9 @@ from leakguard.cli import _history
 from leakguard.cli.output import Outputs, colors
 from leakguard.errors import UsageError
 
+_COLLECTED = 50_000
+"""Objects between two searches for circles: a scan makes many that last to its end, and hardly a circle."""
+
 
 @click.command(
     "scan", epilog="Examples: leakguard scan · leakguard scan -f sarif -o leaks.sarif src · journalctl | leakguard scan -"
@@ -125,6 +128,7 @@ def _typed(flags: dict[str, Any]) -> dict[str, object]:
 
 def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], ranges: dict[str, Any] | None) -> tuple[Any, Any]:
     """Scan; returns the report and the settings. `ranges`: the targets are repositories, and this part of them counts."""
+    import gc
     import time
 
     from leakguard.cli.progress import Progress
@@ -150,6 +154,7 @@ def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], rang
         forks=_may_fork(),
         rules_version=config.rules_version or prepare.rules_version(),
     )
+    gc.set_threshold(_COLLECTED, 20, 100)
     with Progress() as progress:
         source = _source(targets, config, view["stdin_name"], setup, ranges, progress)
         report = scan(

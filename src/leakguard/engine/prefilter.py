@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any, Protocol
 
 from leakguard.engine.compiled import CompiledRules
-from leakguard.engine.native import loops as _native
+from leakguard.engine.native import hits as _native
 from leakguard.engine.seen import Content, joined
 
 Hit = tuple[int, int]

@@ -6,8 +6,9 @@ itself, and leaves out those that were asked about, bytes and surroundings, and 
 
 `Answers` keeps what became of each hit of a rule, with the bytes round it that decide.
 
-The loops exist in `_native.c` only. Without it, or with `LEAKGUARD_PURE=1`, everything counts as new and answers are kept in
-a dictionary: they are the same. Keys are 64 bits, made with a secret seed, so that nobody can write a text that collides with another.
+The loops exist in `_native.c` and `_hits_native.c` only. Without them, or with `LEAKGUARD_PURE=1`, everything counts as new
+and answers are kept in a dictionary: they are the same. Keys are 64 bits, made with a secret seed, so that nobody can write
+a text that collides with another.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 from array import array
 from collections.abc import Iterable, Sequence
 
+from leakguard.engine.native import hits as _hits
 from leakguard.engine.native import loops as _native
 
 _SLOTS = 1 << 20
@@ -89,7 +91,7 @@ class Answers:
     def __init__(self, reach: Sequence[tuple[int, int, bool]]) -> None:
         self._reach = reach
         self._flat = array("i", [int(n) for three in reach for n in three]).tobytes()
-        self._table = bytearray(8 * _SLOTS if _native else 0)
+        self._table = bytearray(8 * _SLOTS if _hits else 0)
         self._seed = int.from_bytes(os.urandom(8), "big")
         self._known: dict[int, int] = {}
 
@@ -100,8 +102,8 @@ class Answers:
 
         A span is the number of its content, start, end, and what it came to.
         """
-        if _native:
-            unknown, spans = _native.answers(self._table, self._seed, contents, hits, self._flat)
+        if _hits:
+            unknown, spans = _hits.answers(self._table, self._seed, contents, hits, self._flat)
             return unknown, spans
         new, old = [], []
         three = iter(hits)
@@ -127,8 +129,8 @@ class Answers:
 
     def keep(self, key: int, held: int) -> None:
         """Remember what a hit came to."""
-        if _native:
-            _native.keep(self._table, key, held)
+        if _hits:
+            _hits.keep(self._table, key, held)
             return
         if len(self._known) > _SLOTS:
             self._known.clear()

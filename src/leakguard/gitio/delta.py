@@ -1,6 +1,6 @@
 """Git's deltas: apply one and tell where it changed its base; read the headers of a pack's objects.
 
-The loops over millions of instructions exist twice, here and in `_delta_native.c`, with the same results (a test proves
+The loops over millions of instructions exist twice, here and in `_delta_native.c` and `_pack_native.c`, with the same results (a test proves
 it). The native one is used where it was built; `LEAKGUARD_PURE=1` forces this one.
 """
 
@@ -277,11 +277,11 @@ def trees(offsets: bytes, rows: bytes, end: int) -> tuple[bytes, bytes, bytes]:
 
 if not os.environ.get("LEAKGUARD_PURE"):
     try:
-        from leakguard.gitio import _delta_native  # type: ignore[attr-defined]  # built where a compiler is
+        from leakguard.gitio import _delta_native, _pack_native  # type: ignore[attr-defined]  # built where a compiler is
     except ImportError:
         pass
     else:
         apply, carried, rebuild = _delta_native.apply, _delta_native.carried, _delta_native.rebuild
-        heads, places = _delta_native.heads, _delta_native.places
-        ordered, trees = _delta_native.ordered, _delta_native.trees
+        heads, places = _pack_native.heads, _pack_native.places
+        ordered, trees = _pack_native.ordered, _pack_native.trees
         NATIVE = True
