@@ -29,6 +29,8 @@ MAY_REVEAL = {
     "suppress/identity.py": "computes the id",
     "suppress/baseline.py": "computes the salted hash of a baseline line",
     "verifiers/_contract.py": "writes the value into the request that asks its provider",
+    "verifiers/_pairs.py": "tells combinations of parts from each other",
+    "verifiers/_run.py": "makes the keyed hash under which a verdict is kept",
     "verifiers/http.py": "leaves out of an answer what echoes the value",
     "importers/_match.py": "compares a peer's hash of a value",
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 11
+LAYOUT = 12
 """Number of this form; part of the cache key."""
 
 
@@ -22,12 +22,16 @@ class CompiledRules:
     `databases` maps a scope (`any`, `config`) to a serialised Hyperscan set whose expression ids are indices of `gates`;
     it is empty where only the portable engine is used. A rule's row and the table of expressions are kept as `marshal`
     wrote them until somebody asks: a hook loads more than a thousand rules and touches a few.
+
+    Behind the rules, from index `len()` to `rows`, stand the parts that may stand apart from their credential: they match as
+    rules do and are never told alone.
     """
 
-    __slots__ = ("_expressions", "_rows", "_rules", "_vendors", "_words", "databases", "digest", "gates", "needs")
+    __slots__ = ("_count", "_expressions", "_rows", "_rules", "_vendors", "_words", "databases", "digest", "gates", "needs")
 
     def __init__(
         self,
+        count: int,
         rows: Sequence[bytes],
         gates: Sequence[tuple[int, tuple[int, ...]]],
         needs: Sequence[tuple[int, int, str]],
@@ -36,6 +40,7 @@ class CompiledRules:
         digest: str,
         vendors: bytes,
     ) -> None:
+        self._count = count
         self._rows = rows
         self._expressions = expressions
         self._vendors = vendors
@@ -50,6 +55,11 @@ class CompiledRules:
         self._rules: dict[int, Rule] = {}
 
     def __len__(self) -> int:
+        return self._count
+
+    @property
+    def rows(self) -> int:
+        """How many rules and parts there are."""
         return len(self._rows)
 
     def _row(self, index: int) -> tuple[Any, ...]:
@@ -79,7 +89,7 @@ class CompiledRules:
     def anchors(self, scopes: frozenset[str]) -> dict[str, list[int]]:
         """Return anchor -> rules, for the portable prefilter."""
         out: dict[str, list[int]] = {}
-        for index in range(len(self)):
+        for index in range(self.rows):
             row = self._row(index)
             if row[_SCOPE_AT] in scopes:
                 for anchor in row[_ANCHORS_AT]:
@@ -93,27 +103,13 @@ class CompiledRules:
 
     def dump(self) -> tuple[Any, ...]:
         """Return plain data for `marshal`."""
-        return (
-            LAYOUT,
-            self.digest,
-            tuple(self._rows),
-            tuple(self.gates),
-            tuple(self.needs),
-            self._expressions,
-            self.databases,
-            self._vendors,
-        )
+        sets = self._expressions, self.databases, self._vendors
+        return (LAYOUT, self.digest, self._count, tuple(self._rows), tuple(self.gates), tuple(self.needs), *sets)
 
     def plain(self) -> tuple[Any, ...]:
         """Return plain data for JSON, without Hyperscan sets: it outlives this Python."""
-        return (
-            LAYOUT,
-            [self._row(i) for i in range(len(self))],
-            self.gates,
-            self.needs,
-            self.expressions(),
-            list(self.vendors().items()),
-        )
+        rows = [self._row(i) for i in range(self.rows)]
+        return (LAYOUT, self._count, rows, self.gates, self.needs, self.expressions(), list(self.vendors().items()))
 
 
 _FIELDS = Rule._fields
@@ -127,17 +123,17 @@ def undump(data: tuple[Any, ...]) -> CompiledRules | None:
     """Return the rules of `CompiledRules.dump`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, digest, rows, gates, needs, expressions, databases, vendors = data
-    return CompiledRules(rows, gates, needs, expressions, databases, digest, vendors)
+    _layout, digest, count, rows, gates, needs, expressions, databases, vendors = data
+    return CompiledRules(count, rows, gates, needs, expressions, databases, digest, vendors)
 
 
 def from_plain(data: tuple[Any, ...], digest: str) -> CompiledRules | None:
     """Return the rules of `CompiledRules.plain`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, rows, gates, needs, expressions, vendors = data
+    _layout, count, rows, gates, needs, expressions, vendors = data
     return CompiledRules(
-        tuple(map(marshal.dumps, rows)), gates, needs, marshal.dumps(expressions), {}, digest, marshal.dumps(dict(vendors))
+        count, tuple(map(marshal.dumps, rows)), gates, needs, marshal.dumps(expressions), {}, digest, marshal.dumps(dict(vendors))
     )
 
 
@@ -145,15 +141,17 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
     """Turn rules into the form that the engine runs; `hyperscan` also builds its sets (10 ms to 100 ms)."""
     from leakguard.engine import vendors
 
+    rules = list(rules)
+    apart = {part.pattern: part for rule in rules for part in rule.parts if part.anchors}
     rows = []
     speaking: list[tuple[str, str, tuple[str, ...]]] = []
     gates: dict[tuple[str, int, str], list[int]] = {}
     needs = []
-    for index, rule in enumerate(rules):
+    for index, rule in enumerate([*rules, *map(_alone, apart.values())]):
         fields = [getattr(rule, name) for name in _ROW]
-        parts = tuple((p.name, p.pattern, p.within, p.required, p.public) for p in rule.parts)
-        rows.append(marshal.dumps((*fields, parts)))
-        speaking.append((rule.provider, rule.shape, rule.anchors))
+        rows.append(marshal.dumps((*fields, tuple(map(tuple, rule.parts)))))
+        if index < len(rules):
+            speaking.append((rule.provider, rule.shape, rule.anchors))
         scope = "config" if rule.scope == "config" else "any"
         for expression, width in rule.gates:
             key = expression, width, scope
@@ -161,10 +159,43 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
         needs.append((rule.least, rule.after, rule.chars))
     table = tuple((key[1], tuple(indices)) for key, indices in gates.items())
     expressions = marshal.dumps(tuple((expression, scope) for expression, _width, scope in gates))
-    compiled = CompiledRules(tuple(rows), table, tuple(needs), expressions, {}, digest, marshal.dumps(vendors.table(speaking)))
+    compiled = CompiledRules(
+        len(rules), tuple(rows), table, tuple(needs), expressions, {}, digest, marshal.dumps(vendors.table(speaking))
+    )
     if hyperscan:
         add_databases(compiled)
     return compiled
+
+
+def _alone(part: Part) -> Rule:
+    """Return a part as what is looked for by itself."""
+    return Rule(
+        id="part",
+        provider="",
+        name=part.name,
+        severity="low",
+        kind="",
+        pattern=part.pattern,
+        value="",
+        least=0,
+        chars="",
+        anchors=part.anchors,
+        gates=part.gates,
+        reach=0,
+        before=0,
+        after=part.after,
+        public=0,
+        check="",
+        part=part.name,
+        parts=(),
+        shape="part",
+        prior=0.0,
+        scope="any",
+        level="strict",
+        since=1,
+        aliases=(),
+        written="",
+    )
 
 
 def add_databases(compiled: CompiledRules) -> None:

@@ -25,6 +25,7 @@ _SAYS = {
     "own-baseline": "is public: a salt or a peer's hash in a line of our own baseline",
     "reads-a-variable": "reads a variable, sets none",
     "companion": "its other part stands beside it",
+    "companion:apart": "its other part stands in the same folder",
     "generic": "what values assigned to such names are, all told",
     "odd-sign": "holds signs that tokens don't have",
     "path-or-url": "is a path, URL, e-mail address or version",

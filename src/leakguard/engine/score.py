@@ -67,6 +67,12 @@ def score(
     return Score(sure, () if alone or sure < floor else found.reasons(rule))
 
 
+def companion(scored: Score, term: str = "companion") -> Score:
+    """Return the score of a match whose other part was found."""
+    logit = log(max(scored.value, 1e-12) / max(1 - scored.value, 1e-12)) + WEIGHTS[term]
+    return Score(1 / (1 + exp(-logit)), (*scored.reasons, Reason(term, WEIGHTS[term], says(term))))
+
+
 class _Sum:
     """The sum and what made it."""
 

@@ -5,7 +5,7 @@ versions asks only about the windows round a change, carries what it knows throu
 contents that may hold something to the engine, whole and with their path.
 
 The answer depends on the bytes of a span alone (`Span`): terms that read further can only lower a score, the kind of file
-that scores highest is assumed, and that a further part stands near. So an answer holds in every content that has those
+that scores highest is assumed, and that a further part stands near or waits elsewhere. So an answer holds in every content that has those
 bytes, and equal bytes are asked about once.
 """
 
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from leakguard.engine.match import LOOK_AHEAD, LOOK_BACK, RawMatch
 from leakguard.engine.scan import Engine, key_name
-from leakguard.engine.score import score
+from leakguard.engine.score import companion, score
 from leakguard.engine.seen import Answers, Content, Seen
 from leakguard.engine.values import CODE
 from leakguard.engine.weights import LEVELS, WEIGHTS, best_kind
@@ -55,7 +55,7 @@ class Sieve:
             for is_password, who in ((True, "password"), (False, "token"))
         }
         """What a generic match loses if the file that scores highest is code."""
-        rules = [engine.rules.rule(i) for i in range(len(engine.rules))]
+        rules = [engine.rules.rule(i) for i in range(engine.rules.rows)]
         self._answers = Answers([(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD, rule.after > LONGEST) for rule in rules])
         short = [rule for rule in rules if rule.after <= LONGEST]
         self.before = max(rule.after for rule in short) + LOOK_AHEAD
@@ -116,7 +116,7 @@ class Sieve:
     def _may_count(self, data: bytes, match: RawMatch) -> int:
         """Return in which files a match may count: `ANYWHERE`, of it perhaps also `IN_CODE`; 0: in none."""
         rule = self._engine.rules.rule(match.rule)
-        if match.end == match.start:
+        if match.end == match.start or rule.shape == "part":
             return ANYWHERE | IN_CODE
         if not self._engine.asks(rule):
             return 0
@@ -137,8 +137,8 @@ class Sieve:
 
     def _most(self, rule: Rule, match: RawMatch, whole: bytes, name: str) -> float:
         """Return the highest score that a match may have anywhere."""
-        value = score(rule, match, whole, name, self._kinds[rule.kind == "password"], self._floor, alone=True).value
-        return _moved(value, WEIGHTS["companion"]) if rule.parts else value
+        found = score(rule, match, whole, name, self._kinds[rule.kind == "password"], self._floor, alone=True)
+        return (companion(found) if rule.parts else found).value
 
     def _stays(self, rule: Rule, most: float) -> bool:
         """Whether a match that counts in the file that scores highest may count in code, too."""

@@ -33,6 +33,7 @@ SET: dict[str, float] = {
     "own-baseline": -12.0,
     "reads-a-variable": -7.0,
     "companion": 2.0,
+    "companion:apart": 1.0,
 }
 
 WEIGHTS: dict[str, float] = {**FITTED, **SET}

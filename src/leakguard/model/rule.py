@@ -24,6 +24,10 @@ class Part(NamedTuple):
     """Without it the match is no finding."""
     public: bool
     """An identifier that may be shown whole (an access key id, a client id)."""
+    anchors: tuple[str, ...] = ()
+    """As of a rule, where its form alone tells it, so that it may also stand in another file of the folder; else empty."""
+    gates: tuple[tuple[str, int], ...] = ()
+    after: int = 0
 
 
 class Rule(NamedTuple):
@@ -62,7 +66,8 @@ class Rule(NamedTuple):
     """Name of the part that is hashed; `secret` unless the credential has several."""
     parts: tuple[Part, ...]
     shape: str
-    """`format` (a token that is told by its form), `keyword` (a value beside its vendor's name), `pattern` or `generic`."""
+    """`format` (a token that is told by its form), `keyword` (a value beside its vendor's name), `pattern` or `generic`;
+    `part`: no rule of its own, but a further part of others that may stand in another file."""
     prior: float
     """Log-odds that a match is a credential before any other evidence; see `engine/weights.py`."""
     scope: str

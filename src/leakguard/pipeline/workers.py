@@ -46,7 +46,13 @@ class Preview(NamedTuple):
     candidate: Candidate
 
 
-Item = Candidate | Skipped | Preview
+class Unpaired(NamedTuple):
+    """What may count with something in another file of its folder; see `engine.pair`."""
+
+    candidate: Candidate
+
+
+Item = Candidate | Skipped | Preview | Unpaired
 
 
 def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool) -> Iterator[Item]:
@@ -71,11 +77,14 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
         from leakguard.pipeline.spawned import share_out
     proof_key = os.urandom(16)
     restored = _Restored(source, proof_key)
-    for candidate in share_out(shards, engine, tally, min(wanted, len(shards)), proof_key):
-        if not isinstance(candidate, Candidate) or candidate.secret is not None:
-            yield candidate
+    for scanned in share_out(shards, engine, tally, min(wanted, len(shards)), proof_key):
+        if isinstance(scanned, Candidate):
+            yield restored.of(scanned)
+        elif isinstance(scanned, Unpaired):
+            whole = restored.of(scanned.candidate)
+            yield Unpaired(whole) if isinstance(whole, Candidate) else whole
         else:
-            yield restored.of(candidate)
+            yield scanned
 
 
 def scan_all(source: Source, engine: Engine, tally: Tally) -> Iterator[Item]:
@@ -96,15 +105,22 @@ def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
     tally.bytes += (len(blob.data) if blob.own_end is None else blob.own_end) - blob.own_start
     tally.below += scanned.below
     yield from scanned.candidates
+    yield from map(Unpaired, scanned.alone)
     if scanned.slow:
         yield Skipped(blob.provenance, "timeout", by_choice=False, detail="rules given up here: " + ", ".join(sorted(scanned.slow)))
 
 
 def strip(item: Item, proof_key: bytes) -> Item:
     """Take the secret out of a candidate that leaves a worker; a keyed hash remains to notice a file that changed."""
-    if not isinstance(item, Candidate) or item.secret is None:
-        return item
-    return item._replace(secret=None, proof=_proof(item.secret.reveal(), proof_key))
+    if isinstance(item, Unpaired):
+        return Unpaired(_stripped(item.candidate, proof_key))
+    return _stripped(item, proof_key) if isinstance(item, Candidate) else item
+
+
+def _stripped(candidate: Candidate, proof_key: bytes) -> Candidate:
+    if candidate.secret is None:
+        return candidate
+    return candidate._replace(secret=None, values=(), proof=_proof(candidate.secret.reveal(), proof_key))
 
 
 def _proof(value: bytes, key: bytes) -> bytes:
@@ -121,8 +137,10 @@ class _Restored:
         self._proof_key = proof_key
         self._known: dict[tuple[str, bytes], Secret] = {}
 
-    def of(self, candidate: Candidate) -> Item:
+    def of(self, candidate: Candidate) -> Candidate | Skipped:
         """Open the place again and cut the value, unless equal bytes (only they have an equal proof) are here already."""
+        if candidate.secret is not None:
+            return candidate
         from leakguard.engine.scan import cut
         from leakguard.engine.written import unwrap
 

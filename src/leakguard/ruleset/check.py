@@ -1,7 +1,7 @@
 """Prove rules with the engine that users run.
 
-For each rule: every example hits with the right span and part, every counter-example misses, an anchor stands in each
-example, both prefilters agree, the Hyperscan gate compiles, and hostile input takes bounded time.
+For each rule: every example hits with the right span and part, a part that may stand apart is found by itself, every
+counter-example misses, an anchor stands in each example, both prefilters agree, the Hyperscan gate compiles, and hostile input takes bounded time.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def check(loaded: Loaded, *, seed: int = 20260, hyperscan: bool = True) -> Itera
     if hyperscan:
         engines.append(HyperscanPrefilter(rules))
     matcher = Matcher(rules, timeout=HOSTILE_SECONDS)
+    alone = {rules.rule(index).pattern: index for index in range(len(rules), rules.rows)}
     for index, (rule, doc) in enumerate(zip(loaded.rules, loaded.docs, strict=True)):
         rng = Random(f"{seed} {rule.id}")
-        for what in _prove(index, rule, doc, engines, matcher, rng):
+        for what in (*_prove(index, rule, doc, engines, matcher, rng), *_alone(alone, rule, doc, engines, matcher, rng)):
             yield Failure(rule.id, doc.file, what)
 
 
@@ -90,6 +91,19 @@ def _example(
             found = matcher.near(raw, part.pattern, at, at + len(wanted), part.within)
             if found is None or raw[found[0] : found[1]] != names.get(part.name, "").encode("latin-1"):
                 yield f"the part {part.name} is not found in {example!r}"
+
+
+def _alone(
+    indices: dict[str, int], rule: Rule, doc: RuleDoc, engines: list[Prefilter], matcher: Matcher, rng: Random
+) -> Iterator[str]:
+    for part, (name, form) in zip(rule.parts, doc.part_templates, strict=True):
+        if part.pattern not in indices or not form:
+            continue
+        value = templates.expand(form, rng).encode("latin-1")
+        for engine in engines:
+            text = b'id = "' + value + b'"\n'
+            if value not in {text[m.start : m.end] for m in _matches(indices[part.pattern], text, engine, matcher)}:
+                yield f"the {engine.name} engine misses the part {name} where it stands alone"
 
 
 def _matches(index: int, text: bytes, engine: Prefilter, matcher: Matcher) -> list[RawMatch]:

@@ -83,6 +83,9 @@ _RULE_KEYS = frozenset(
     ],
 )
 _PRIORS = {"format": 3.5, "keyword": 1.5, "pattern": 2.5, "generic": -1.0}
+_PART_KEYS = frozenset({"name", "format", "pattern", "anchors", "within", "required", "public", "template"})
+_LEAST_HEAD = 3
+"""Literal characters that a format begins with."""
 _SELECTIVE = 8
 """Characters."""
 _TELLING_HEAD = 5
@@ -139,22 +142,32 @@ def read_toml(path: str) -> tuple[dict[str, Any], str]:
 
 def _read(path: str) -> list[tuple[Rule, RuleDoc]]:
     name = os.path.basename(path)
-    data, _text = read_toml(path)
+    data, text = read_toml(path)
     provider = data.get("provider")
     if not isinstance(provider, dict) or not provider.get("id") or not provider.get("name"):
         msg = f"{name}: needs [provider] with id and name"
         raise RuleError(msg, hint="docs/rules.md shows a whole file")
     _known(provider, _PROVIDER_KEYS, f"{name}: [provider]")
     _known(data, {"provider", "rule", "verify"}, name)
+    if not isinstance(data.get("rule", []), list):
+        msg = f"{name}: `rule` is no list of tables"
+        raise RuleError(msg, hint="write [[rule]] before each rule")
     out = []
-    for entry in data.get("rule", []):
-        for variant in filled_variants(entry):
-            where = f"{name}: {variant.get('id', 'a rule without id')}"
-            try:
+    # the TOML reader does not tell lines; rules that are no tables of their own are told by their file
+    lines = [f":{n}" for n, line in enumerate(text.splitlines(), 1) if line.strip().startswith("[[rule]]")]
+    for n, entry in enumerate(data.get("rule", [])):
+        line = lines[n] if n < len(lines) else ""
+        where = f"{name}{line}"
+        try:
+            for variant in filled_variants(entry):
+                where = f"{name}{line}: {variant.get('id', 'a rule without id')}"
                 out.append(_build(variant, provider, name, where))
-            except re.error as e:
-                msg = f"{where}: bad pattern: {e}"
-                raise RuleError(msg, hint="mend the regular expression") from e
+        except re.error as e:
+            msg = f"{where}: bad pattern: {e}"
+            raise RuleError(msg, hint="mend the regular expression") from e
+        except (TypeError, ValueError, AttributeError, KeyError) as e:
+            msg = f"{where}: a field has the wrong type: {e}"
+            raise RuleError(msg, hint="docs/rules.md lists the fields, docs/schemas/rules-1.schema.json their types") from e
     return out
 
 
@@ -310,7 +323,7 @@ def _compiles(pattern: str, where: str) -> None:
 def _format(template: str, where: str) -> _Shape:
     nodes = t.parse(template, where=where)
     heads, rest = t.leads(nodes)
-    if not heads or min(map(len, heads)) < 3:
+    if not heads or min(map(len, heads)) < _LEAST_HEAD:
         msg = f"{where}: a format begins with at least three literal characters"
         raise RuleError(msg, hint="use 'keywords' with 'value', or 'pattern' with 'anchors'")
     tail, width = t.gate_tail(rest)
@@ -378,15 +391,23 @@ def _keyword(e: dict[str, Any], where: str) -> _Shape:
 def _parts(entries: list[dict[str, Any]], where: str) -> tuple[tuple[Part, ...], tuple[tuple[str, str], ...]]:
     parts, shown = [], []
     for entry in entries:
-        _known(entry, {"name", "format", "pattern", "within", "required", "public", "template"}, f"{where}: part_of")
+        _known(entry, _PART_KEYS, f"{where}: part_of")
+        if not isinstance(entry.get("name"), str) or ("format" in entry) == ("pattern" in entry):
+            msg = f"{where}: a part needs a name, and a format or a pattern"
+            raise RuleError(msg, hint="docs/rules.md lists the fields")
         template = entry.get("format", entry.get("template", ""))
+        anchors = tuple(a.lower() for a in entry.get("anchors", ()))
+        gates, after = tuple(("(?i)" + re.escape(a), len(a)) for a in anchors), 512
         if "format" in entry:
             nodes = t.parse(entry["format"], where=where)
             pattern = f"{LEFT}(?P<secret>{t.to_regex(nodes)}){t.right(nodes)}"
+            heads, _rest = t.leads(nodes)
+            if heads and min(map(len, heads)) >= _LEAST_HEAD:
+                shape = _format(entry["format"], where)
+                anchors, gates, after = shape.anchors, shape.gates, shape.after
         else:
             pattern = entry["pattern"]
-        parts.append(
-            Part(entry["name"], pattern, int(entry.get("within", 512)), bool(entry.get("required")), bool(entry.get("public")))
-        )
+        near = int(entry.get("within", 512)), bool(entry.get("required")), bool(entry.get("public"))
+        parts.append(Part(entry["name"], pattern, *near, anchors, gates, after))
         shown.append((entry["name"], template))
     return tuple(parts), tuple(shown)

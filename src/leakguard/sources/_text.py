@@ -67,7 +67,7 @@ def sniff(head: bytes, whole: bool) -> str:
     if head.startswith(_MAGIC) or head[257:262] == b"ustar":
         return "binary"
     text = _is_text(head)
-    if text and _is_utf8(head):
+    if text and is_utf8(head):
         # lists with a NUL after each entry: two of their letters read as UTF-16 are one Chinese character
         return ""
     return _wide(head, whole) or ("" if text else "binary")
@@ -119,7 +119,8 @@ def _is_text(head: bytes) -> bool:
     return bool(rest) and len(parts) * _PART_NULS <= len(rest) + _PART_NULS and controls * _PART_CONTROLS <= len(rest)
 
 
-def _is_utf8(head: bytes) -> bool:
+def is_utf8(head: bytes) -> bool:
+    """Whether these first bytes are UTF-8; the last character may be cut."""
     try:
         codecs.utf_8_decode(head, "strict", False)  # not final: the head may end within a character
     except UnicodeDecodeError:

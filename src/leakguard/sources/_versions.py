@@ -17,6 +17,7 @@ from leakguard.engine.seen import Content
 from leakguard.engine.sieve import IN_CODE, Sieve, Span
 from leakguard.gitio.delta import Rebuilt, carried
 from leakguard.gitio.pack import BLOB, Pack
+from leakguard.sources._magic import kind_of
 from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
 
 LIMIT = 32 << 20
@@ -91,8 +92,8 @@ class Walk:
                 if number not in skip:
                     walked += 1
                     size += len(data or b"")
-                    if data is None:
-                        out.held.append(number)
+                    if data is None or kind_of(data):
+                        out.held.append(number)  # what a container holds is not where its bytes changed
                     elif not (encoding := sniff(data, whole=len(data) <= HEAD)):
                         asked.append(rebuilt)
                         contents.append((data, windows if known.get(base, _NOTHING) is not None else None))

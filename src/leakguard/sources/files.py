@@ -16,11 +16,12 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from leakguard.config import ARCHIVE_DEPTH
 from leakguard.errors import SourceError, UsageError
 from leakguard.model.blob import Blob, FileProvenance, Gone, MemberProvenance, Outer, Skipped
 from leakguard.model.finding import Place
 from leakguard.sources._chunks import WHOLE, chunks
-from leakguard.sources._magic import kind_of
+from leakguard.sources._magic import begins_program, kind_in, kind_of
 from leakguard.sources._text import HEAD, cut, reader, sniff
 from leakguard.sources._walk import Entry, failed, walk
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 SHARD_BYTES = 1 << 20
 SHARD_FILES = 96
-DEPTH = 8
-"""Containers within containers that are looked into."""
 GROWTH = 64 << 20
 """Bytes that a file may grow beyond twice its size while it is read; a log written faster than it is scanned must end."""
 _FLAGS = (
@@ -81,7 +80,7 @@ class FilesSource:
         *,
         ignore: bool = True,
         max_size: int | None = None,
-        depth: int = DEPTH,
+        depth: int = ARCHIVE_DEPTH,
         exclude: Callable[[str], Callable[[str], str] | None] | None = None,
     ) -> None:
         self.notes: list[str] = []
@@ -219,7 +218,7 @@ def _read_open(fd: int, provenance: FileProvenance, max_size: int | None, depth:
     if size <= WHOLE:
         # the usual case: one read; a file in /proc says 0 and has more
         data = os.read(fd, size + 1) if size else b""
-        if depth and (kind := kind_of(data)):
+        if depth and (kind := kind_of(data, provenance.path, whole=len(data) == size)):
             yield from _inside(fd, provenance, kind, depth, len(data))
             return
         if len(data) == size and size:
@@ -242,7 +241,7 @@ def _stream(fd: int, provenance: FileProvenance, data: bytes, status: os.stat_re
     limit = 2 * size + GROWTH
     while len(data) <= HEAD and (more := os.read(fd, 1 << 16)):
         data += more
-    if depth and (kind := kind_of(data)):
+    if depth and (kind := _kind(fd, data, provenance.path)):
         yield from _inside(fd, provenance, kind, depth, size)
         return
     encoding = sniff(data, whole=len(data) <= HEAD)
@@ -255,6 +254,16 @@ def _stream(fd: int, provenance: FileProvenance, data: bytes, status: os.stat_re
         yield Skipped(provenance, "changed", by_choice=False, detail=f"kept growing, the first {got} bytes were scanned")
     elif got < size and not _nominal(fd, status):
         yield Skipped(provenance, "truncated", by_choice=False, detail=f"{got} of {size} bytes")
+
+
+def _kind(fd: int, head: bytes, path: str) -> str:
+    """Return the container that a file is, whose beginning was read."""
+    if not begins_program(head):
+        return kind_of(head, path)
+    with os.fdopen(fd, "rb", closefd=False) as file:
+        kind = kind_in(file, path)
+    os.lseek(fd, len(head), os.SEEK_SET)
+    return kind
 
 
 def _inside(fd: int, provenance: FileProvenance, kind: str, depth: int, size: int) -> Iterator[Blob | Skipped]:

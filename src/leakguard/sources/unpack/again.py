@@ -9,25 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import IO
 
-from leakguard.model.blob import Gone, MemberProvenance, Outer
+from leakguard.model.blob import Gone, MemberProvenance, Outer, Skipped, path_in
 from leakguard.model.finding import Place
-from leakguard.sources._magic import kind_of
+from leakguard.sources._magic import kind_in, kind_of
 from leakguard.sources._text import decoder
-from leakguard.sources.unpack import TROUBLE, Member, Read, Sound, Untold, ahead, listed, opened
+from leakguard.sources.unpack import TROUBLE, Leaf, Read, ahead, leaves, opened
 from leakguard.sources.unpack.budget import Budget, Limits
 
 _SHORTER = "it is shorter now"
+_ANY_SIZE = 1 << 50
+"""What was scanned once is read again, however much it grows."""
 
 
 class Reopener:
-    """Cuts bytes out of what lies in containers; `open_outer` opens the outermost one, or says why it can't."""
+    """Cuts bytes out of what lies in containers; `open_outer` opens the outermost one, or says why it can't.
 
-    def __init__(self, open_outer: Callable[[Outer], IO[bytes] | Gone], limits: Limits) -> None:
+    What it gives need not be seekable; where it is, it was so when the container was scanned. `kind`: what it gives, where
+    its first bytes don't tell.
+    """
+
+    def __init__(self, open_outer: Callable[[Outer], IO[bytes] | Gone], limits: Limits, kind: str = "") -> None:
         self._open = open_outer
         self._limits = limits
+        self._kind = kind
         self._outer: Outer | None = None
-        self._file: IO[bytes] | None = None
-        self._walk: Iterator[tuple[tuple[str, ...], Member]] = iter(())
+        self._files: list[IO[bytes]] = []
+        self._leaves: Iterator[Leaf] = iter(())
         self._at: _At | None = None
 
     def cut(self, place: Place) -> bytes | Gone:
@@ -50,23 +57,48 @@ class Reopener:
 
     def close(self) -> None:
         """Let go of the container."""
-        if self._file is not None:
-            self._file.close()
-        self._file, self._outer, self._at, self._walk = None, None, None, iter(())
+        self._outer, self._at, self._leaves = None, None, iter(())
+        while self._files:
+            self._files.pop().close()
 
     def _restart(self, outer: Outer) -> Gone | None:
         self.close()
         file = self._open(outer)
         if isinstance(file, Gone):
             return file
-        self._file, self._outer = file, outer
-        head = file.read(1 << 13)
-        file.seek(0)
-        self._walk = _members(file, kind_of(head), outer, (), Budget(self._limits, 1 << 50))
+        self._files.append(file)
+        self._outer = outer
+        self._leaves = _leaves(file, outer, self._limits, self._files, self._kind)
         return None
 
     def _forward(self, inner: tuple[str, ...], encoding: str) -> _At | None:
-        return next((_At(names, encoding, member.read) for names, member in self._walk if names == inner), None)
+        return next((_At(inner, encoding, leaf.read) for leaf in self._leaves if leaf.names == inner), None)
+
+
+def member(file: IO[bytes], outer: Outer, inner: tuple[str, ...], limits: Limits) -> Read | None:
+    """Return a reader of one member, by its names; None where the container has none of those names.
+
+    Raises:
+        TROUBLE: it can't be looked into.
+    """
+    return next((leaf.read for leaf in _leaves(file, outer, limits, []) if leaf.names == inner), None)
+
+
+def _leaves(file: IO[bytes], outer: Outer, limits: Limits, files: list[IO[bytes]], kind: str = "") -> Iterator[Leaf]:
+    """Yield every member that is no container, in the order of the scan."""
+    budget = Budget(limits, _ANY_SIZE)
+    if kind:
+        pass
+    elif file.seekable():
+        kind = kind_in(file, path_in(outer))
+    else:
+        read, head = ahead(file.read)
+        kind = kind_of(head, path_in(outer))
+        if kind:
+            file = opened(read, kind, budget)
+            files.append(file)
+    if kind:
+        yield from (leaf for leaf in leaves(file, kind, outer, (), (), budget) if not isinstance(leaf, Skipped))
 
 
 class _At:
@@ -96,23 +128,3 @@ class _At:
                 self._data, self._start = self._data[spare:], self._start + spare
         at = offset - self._start
         return self._data[at : at + length]
-
-
-def _members(
-    file: IO[bytes], kind: str, outer: Outer, inner: tuple[str, ...], budget: Budget
-) -> Iterator[tuple[tuple[str, ...], Member]]:
-    """Yield every member that is no container itself, in the order of the scan."""
-    for member, names, _facts in listed(file, kind, outer, inner, (), budget):
-        if isinstance(member, Untold):
-            continue
-        try:
-            read, head = ahead(Sound(member.read).read)
-            found = "" if member.text else kind_of(head)
-            if not found:
-                yield names, member._replace(read=read)
-                continue
-            budget.enter(len(names))
-            nested = opened(read, found)
-        except TROUBLE:
-            continue
-        yield from _members(nested, found, outer, names, budget)
