@@ -11,7 +11,7 @@ then ` `, or `+` where it goes on with the line before. Jenkins: notes as `ESC[8
 `[branch] ` of parallel stages, the Timestamper's times. Buildkite: times as APC `_bk;t=` ms BEL. Docker: `compose logs`, BuildKit's
 `#7 0.123 `; Kubernetes: `kubectl logs --prefix`, CRI's `stdout F `. syslog: RFC 3164.
 
-`_native.c` holds a twin of the loop, with the same results.
+`_logs_native.c` holds a twin of the loop, with the same results.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from leakguard.engine.native import loops as _native
+from leakguard.engine.native import logs as _native
 
 ESC = b"\x1b"
 

@@ -99,6 +99,8 @@ def _within(blob: Blob, part: Part, at: int, line: int, column: int) -> tuple[in
 def _safe_name(name: str, spans: list[Span]) -> str:
     """Drop a name that holds a candidate's value (a token used as a key)."""
     name = name.removeprefix("$")
+    if len(name) < 5:
+        return name
     raw = name.encode()
     return "" if any(len(v) >= 5 and v in raw for v in (s.reveal() for _a, _b, s in spans)) else name
 

@@ -20,6 +20,7 @@ from leakguard.engine.native import runs
 from leakguard.engine.place import bare, place_of, raw_of
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, companion, score
+from leakguard.engine.seen import Content
 from leakguard.engine.weights import LEVELS
 from leakguard.engine.written import decoded, plain, unwrap
 from leakguard.model.blob import STRINGS, Blob, path_in
@@ -105,7 +106,7 @@ class Engine:
         rows = runs(data, _windows(data, blob.focus), True, blob.offset > 0)
         if not hits and not rows:
             return Scanned([], 0, set())
-        matches, slow = self._matcher.confirm(data, hits) if hits else ([], set())
+        matches, slow = self._matcher.confirm(data, hits, versions=blob.focus is not None) if hits else ([], set())
         parts = [match for match in matches if match.rule >= len(self.rules)]
         if parts:
             matches = [match for match in matches if match.rule < len(self.rules)]
@@ -200,6 +201,10 @@ class Engine:
     def hits(self, data: bytes, windows: Sequence[int]) -> Collection[tuple[int, int]]:
         """Return where rules may match in these windows of any kind of file."""
         return self._prefilter.hits(data, config=True, windows=windows)
+
+    def hits_in(self, contents: list[Content], text: bytes, runs: array[int]) -> array[int]:
+        """Return where rules may match in runs of some contents; see `Prefilter.hits_in`."""
+        return self._prefilter.hits_in(contents, text, runs)
 
     def confirm(self, data: bytes, hits: Collection[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
         """Return the matches at some hits, and the rules that ran out of time."""

@@ -52,6 +52,7 @@ class Masker:
         self._texts: dict[str, str] = {}
         self._known: dict[Provenance, tuple[Provenance, str]] = {}
         self._values = {v for f in findings if len(v := f.secret.reveal()) >= _RUN and b"\n" not in v and not _WORDS.fullmatch(v)}
+        self._heads = {value[:_RUN] for value in self._values}
 
     def of(self, provenance: Provenance) -> tuple[Provenance, str]:
         """Return the provenance as it may be shown, and an id of its path if that differs."""
@@ -66,8 +67,9 @@ class Masker:
         if known is None:
             raw = text.encode("utf-8", "surrogateescape")
             shown = self._engine.masked(raw)
-            for value in self._values:
-                shown = shown.replace(value, MASK.encode())
+            if any(shown[at : at + _RUN] in self._heads for at in range(len(shown) - _RUN + 1)):
+                for value in self._values:
+                    shown = shown.replace(value, MASK.encode())
             known = self._texts[text] = text if shown == raw else shown.decode("utf-8", "surrogateescape")
         return known
 
