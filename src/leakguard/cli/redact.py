@@ -87,6 +87,8 @@ def _file(path: str, output: str | None, engine: Any) -> int:
 
     path = os.path.realpath(path)
     target = os.path.realpath(output) if output else path
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise UsageError(f"{target} is no file", hint="redact into a file, or pipe: leakguard redact - < build.log")
     provenance = FileProvenance(*os.path.split(path))
     known = Known()
     part = f"{target}.{os.getpid()}.part"
