@@ -130,12 +130,12 @@ class Postgres:
         first.chmod(0o644)
         self.run("initdb", "-A", "scram-sha-256", "-U", "root_of_all", f"--pwfile={first}", "-D", self.folder / "db")
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        self.run("pg_ctl", "-D", self.folder / "db", "-o", options, "-l", self.folder / "log", "-w", "start")
+        self.run("pg_ctl", "-D", self.folder / "db", "-o", options, "-l", self.folder / "log", "-t", "150", "-w", "start")
 
     def run(self, name: str, *args: object) -> None:
         subprocess.run(
             [self.bin / name, *map(str, args)], check=True, cwd="/", stdout=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, timeout=60, **self.user,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, timeout=180, **self.user,
         )  # fmt: skip
 
     def sql(self, *statements: str) -> None:

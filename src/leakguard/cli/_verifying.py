@@ -31,7 +31,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "allow_hosts",
                 multiple=True,
                 metavar="HOST",
-                help="A host that stands beside a credential may be asked (host, host:port, http://host:port); repeatable.",
+                help="A host that may be asked though no rule names it (beside a credential, a registry's): host, host:port, http://host:port; repeatable.",
             ),
             click.option(
                 "--allow",

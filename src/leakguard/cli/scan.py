@@ -48,7 +48,6 @@ _COLLECTED = 50_000
 @click.option("--path", "git_paths", multiple=True, metavar="PATHSPEC", help="With --git: only these paths; repeatable.")
 @click.option("--image", is_flag=True, help="PATHs are images: files, folders, or names in an engine or a registry.")
 @click.option("--platform", metavar="OS/ARCH", help="With --image: which image of several (linux/arm64), or all.")
-@click.option("--allow-host", multiple=True, metavar="HOST", help="With --image: a private host of its registry; repeatable.")
 @click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced).")
 @click.option("--no-ignore", is_flag=True, help="Scan what .gitignore hides, too.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths, written as in .gitignore; repeatable.")
@@ -143,13 +142,16 @@ def _asking(flags: dict[str, Any]) -> _verifying.Asking | None:
     """Take the options of verification out of the flags; None where nothing is to be asked."""
     typed = {name: flags.pop(name) for name in _verifying.NAMES}
     verify, plan = flags.pop("verify"), flags.pop("plan")
+    # one flag for every host that a person allows: of a registry, or beside a credential
+    flags["allow_host"] = typed["allow_hosts"] if flags["image"] else ()
     if verify:
         return _verifying.Asking(typed, plan)
-    used = [name for name, value in typed.items() if value]
+    used = [name for name, value in typed.items() if value and not (name == "allow_hosts" and flags["image"])]
     if plan or used:
         name = "plan" if plan else used[0]
         raise UsageError(
-            f"--{_verifying.SPELLED.get(name, name).replace('_', '-')} goes with --verify", hint="leakguard scan --verify ..."
+            f"--{_verifying.SPELLED.get(name, name).replace('_', '-')} goes with --verify",
+            hint="leakguard scan --verify ...; --allow-host also with --image",
         )
     return None
 
