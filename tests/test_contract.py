@@ -18,9 +18,10 @@ PACKAGE = ROOT / "src" / "leakguard"
 
 MAY_REVEAL = {
     "engine/frame.py",
-    "engine/scan.py",
+    "engine/place.py",
     "importers/_match.py",
     "pipeline/masking.py",
+    "pipeline/redacting.py",
     "pipeline/workers.py",
     "suppress/baseline.py",
     "suppress/identity.py",
