@@ -46,8 +46,11 @@ def asked(known: Seen, contents: list[Content]) -> list[set[tuple[int, int]]]:
     text, runs, note = known.fresh(contents)
     for _ in range(2):
         assert text == b"".join(contents[w][0][a:b] + b"\n" for w, a, b in zip(runs[::3], runs[1::3], runs[2::3], strict=True))
+        assert list(runs[::3]) == sorted(runs[::3])
         for which, (data, _windows) in enumerate(contents):
-            out[which] |= held(data, chosen(runs, which))
+            edges = chosen(runs, which)
+            assert edges == sorted(edges)
+            out[which] |= held(data, edges)
         spans = [(which, *span) for which, found in enumerate(out) for span in sorted(found)]
         text, runs = known.learn(contents, note, spans)
         note = (b"", b"")
