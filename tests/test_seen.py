@@ -120,6 +120,18 @@ def test_a_text_that_came_twice_at_once_is_asked_about_twice_only_if_it_holds_so
 
 
 @needs_native
+def test_chunks_that_are_asked_again_beside_each_other_are_one_run() -> None:
+    text = b"".join(b"%d is the line of many\n" % n for n in range(500))
+    contents: list[Content] = [(text, None), (text, None)]
+    known = Seen(BACK, AHEAD, BACK, AHEAD)
+    _text, _runs, note = known.fresh(contents)
+    text, again = known.learn(contents, note, [(0, 2000, 8000)])
+    assert len(again) == 3
+    assert again[1] <= 2000 < 8000 <= again[2]
+    assert text == contents[1][0][again[1] : again[2]] + b"\n"
+
+
+@needs_native
 @pytest.mark.parametrize("table", [b"", b"x" * 33, b"x" * 24])
 def test_a_table_of_a_wrong_size_is_an_error(table: bytes) -> None:
     with pytest.raises(ValueError, match="power of two"):
