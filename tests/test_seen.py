@@ -46,8 +46,11 @@ def asked(known: Seen, contents: list[Content]) -> list[set[tuple[int, int]]]:
     text, runs, note = known.fresh(contents)
     for _ in range(2):
         assert text == b"".join(contents[w][0][a:b] + b"\n" for w, a, b in zip(runs[::3], runs[1::3], runs[2::3], strict=True))
+        assert list(runs[::3]) == sorted(runs[::3])
         for which, (data, _windows) in enumerate(contents):
-            out[which] |= held(data, chosen(runs, which))
+            edges = chosen(runs, which)
+            assert edges == sorted(edges)
+            out[which] |= held(data, edges)
         spans = [(which, *span) for which, found in enumerate(out) for span in sorted(found)]
         text, runs = known.learn(contents, note, spans)
         note = (b"", b"")
@@ -114,6 +117,18 @@ def test_a_text_that_came_twice_at_once_is_asked_about_twice_only_if_it_holds_so
     again = known.learn(contents, note, [(0, 4000, 4020)])[1]
     assert again[0] == 1
     assert again[1] <= 4000 < 4020 <= again[2]
+
+
+@needs_native
+def test_chunks_that_are_asked_again_beside_each_other_are_one_run() -> None:
+    text = b"".join(b"%d is the line of many\n" % n for n in range(500))
+    contents: list[Content] = [(text, None), (text, None)]
+    known = Seen(BACK, AHEAD, BACK, AHEAD)
+    _text, _runs, note = known.fresh(contents)
+    text, again = known.learn(contents, note, [(0, 2000, 8000)])
+    assert len(again) == 3
+    assert again[1] <= 2000 < 8000 <= again[2]
+    assert text == contents[1][0][again[1] : again[2]] + b"\n"
 
 
 @needs_native

@@ -45,7 +45,8 @@ class Seen:
     def fresh(self, contents: list[Content]) -> tuple[bytes, array[int], Note]:
         """Return what of the contents has to be asked about, and a note for `learn`, which has to be called.
 
-        That is the text, runs of it each with a newline behind, and three integers a run: number of its content, start, end.
+        That is the text, runs of it each with a newline behind, and three integers a run: number of its content, start, end;
+        by number, ascending and apart.
         """
         if not _native:
             return (*_all(contents), (b"", b""))
@@ -53,18 +54,22 @@ class Seen:
         return text, array("q", runs), (note[0], note[1])
 
     def learn(self, contents: list[Content], note: Note, spans: Iterable[tuple[int, int, int]]) -> tuple[bytes, array[int]]:
-        """Keep that what `fresh` gave held nothing but these spans, told by number; returns what has to be asked yet.
+        """Keep that what `fresh` gave held nothing but these spans, told by number; returns what has to be asked yet, as runs.
 
         A chunk that came twice was given once. Where that held something, so does the other, in its own place.
         """
         if not _native or not note[0]:
             return b"", array("q")
-        again = array("q", _native.learn(self._table, *note, array("q", [n for span in spans for n in span])))
+        again = iter(array("q", _native.learn(self._table, *note, array("q", [n for span in spans for n in span]))))
         _back, _ahead, before, after = self._reach
-        for at in range(0, len(again), 3):
-            again[at + 1] = max(0, again[at + 1] - before)
-            again[at + 2] = min(len(contents[again[at]][0]), again[at + 2] + after)
-        return joined(contents, again), again
+        runs = array("q")
+        for which, start, end in zip(again, again, again, strict=True):
+            low, high = max(0, start - before), min(len(contents[which][0]), end + after)
+            if runs and runs[-3] == which and low <= runs[-1]:
+                runs[-1] = max(runs[-1], high)
+            else:
+                runs.extend((which, low, high))
+        return joined(contents, runs), runs
 
 
 def _all(contents: list[Content]) -> tuple[bytes, array[int]]:
