@@ -95,6 +95,7 @@ FRAGMENTS = {
     "{column secret}": _tables(
         r"(?=[^\s\"'`,;|]{0,63}[0-9])(?=[^\s\"'`,;|]{0,63}[A-Za-z])(?P<secret>[0-9A-Za-z_+/][0-9A-Za-z_\-.+/=~]{15,199})"
     ),
+    "{~heading}": r"(?:[\r\n,;\t|]|^)[ \t\"'*`]*(?:[A-Za-z][0-9A-Za-z_ .#/\-]*)?",
     "{~column}": r"[0-9A-Za-z_ .#/*\"'`\-]*(?:[,;\t|][0-9A-Za-z_ .#/*\"'`\-]*)*\r?\n[^\r\n,;\t|]*[,;\t|]",
     # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
     "{~rest}": r"[0-9A-Za-z_.\-]*",
