@@ -18,13 +18,15 @@ PACKAGE = ROOT / "src" / "leakguard"
 
 MAY_REVEAL = {
     "engine/frame.py",
-    "engine/scan.py",
+    "engine/place.py",
     "importers/_match.py",
     "pipeline/masking.py",
     "pipeline/workers.py",
     "suppress/baseline.py",
     "suppress/identity.py",
     "verifiers/_contract.py",
+    "verifiers/_pairs.py",
+    "verifiers/_run.py",
     "verifiers/http.py",
 }
 """Calls of `.reveal(`; `test_secret.py` gives the reason of each."""
@@ -41,6 +43,16 @@ LOADED_ON_DEMAND = {
     *("api", "config.files", "config.paths", "engine.language", "hook", "importers", "pipeline.forked", "pipeline.spawned"),
     *("ruleset.check", "ruleset.index", "ruleset.load", "ruleset.templates", "sources.memory", "sources.stream"),
     *("suppress.baseline", "suppress.lastrun"),
+    *(
+        "config.verification",
+        "model.check",
+        "model.verdict",
+        "net",
+        "ruleset.verify",
+        "verifiers",
+        "cli.verify",
+        "reporters._verdict",
+    ),
     *("cli.allow", "cli.baseline", "cli.config", "cli.explain", "cli.import_", "cli.rules"),
 }
 """Modules of ours that a clean scan of a file does without."""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import jsonschema
 import pytest
 
+from leakguard.engine.checks import CHECKS
+from leakguard.engine.written import WAYS
 from leakguard.errors import RuleError
-from leakguard.ruleset import templates
+from leakguard.model.finding import LEVELS
+from leakguard.model.rule import SEVERITIES
+from leakguard.model.verdict import Identity
+from leakguard.net.message import CLASSES
+from leakguard.ruleset import load as loader
+from leakguard.ruleset import templates, verify
 from leakguard.ruleset.check import check
 from leakguard.ruleset.files import builtin_folder
 from leakguard.ruleset.load import KINDS, Loaded, load
@@ -85,8 +96,12 @@ counter_examples = ["acme_${base62:5}"]
         (('format = "acme_${base62:20}"', ""), "needs 'format'"),
         (('name = "Acme"\n', ""), "needs [provider] with id and name"),
         (("[[rule]]", "[[rule]"), "acme.toml"),
+        (("[[rule]]", "[rule]"), "write [[rule]] before each rule"),
         (('format = "acme_${base62:20}"', 'pattern = "(a"\nanchors = ["abc"]'), "bad pattern"),
         (('kind = "api_key"', 'kind = "api_key"\ncheck = "crc99"'), "no offline check 'crc99'"),
+        (('kind = "api_key"', 'kind = "api_key"\nprior = "high"'), "wrong type"),
+        (('kind = "api_key"', 'kind = "api_key"\nexamples = 1'), "wrong type"),
+        (('kind = "api_key"', 'kind = "api_key"\npart_of = [{name = "id"}]'), "a part needs a name, and a format or a pattern"),
     ],
 )
 def test_a_wrong_rule_file_is_told_with_its_name(tmp_path: Path, change: tuple[str, str], words: str) -> None:
@@ -97,9 +112,67 @@ def test_a_wrong_rule_file_is_told_with_its_name(tmp_path: Path, change: tuple[s
     with pytest.raises(RuleError) as caught:
         load([str(path)])
 
-    assert words in str(caught.value)
+    assert words in f"{caught.value} {caught.value.hint}"
     assert "acme.toml" in str(caught.value)
+    assert "acme-key" not in str(caught.value) or "acme.toml:7: acme-key: " in str(caught.value)
     assert caught.value.hint
+
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "schemas" / "rules-1.schema.json").read_text())
+
+
+def test_every_rule_file_fits_the_published_schema() -> None:
+    """Editors and other programs check rule files by it."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    paths = sorted(Path(builtin_folder()).glob("*.toml"))
+
+    assert [(p.name, e.message) for p in paths for e in validator.iter_errors(tomllib.loads(p.read_text()))] == []
+
+
+def test_the_schema_knows_what_the_loader_knows() -> None:
+    """Keys and words of both are the same."""
+    schema = SCHEMA["$defs"]
+    rule, table, step = (schema[name]["properties"] for name in ("rule", "verify", "step"))
+
+    def words(field: dict[str, Any]) -> set[str]:
+        return set(field["anyOf"][0]["enum"] if "anyOf" in field else field["enum"])
+
+    assert set(SCHEMA["properties"]) == {"provider", "rule", "verify"}
+    assert set(schema["provider"]["properties"]) == loader._PROVIDER_KEYS
+    assert set(rule) == loader._RULE_KEYS
+    assert set(schema["variant"]["properties"]) == loader._RULE_KEYS - {"variants"} | {"vars"}
+    assert set(schema["part"]["properties"]) == loader._PART_KEYS
+    assert set(table) == verify._TABLE_KEYS | verify._STEP_KEYS
+    assert set(step) == verify._STEP_KEYS
+    assert set(schema["criterion"]["properties"]) == verify._CRITERION_KEYS
+    assert words(rule["severity"]) == set(SEVERITIES)
+    assert words(rule["kind"]) == KINDS
+    assert words(rule["level"]) == set(LEVELS)
+    assert words(rule["lifetime"]) == set(loader.LIFETIMES)
+    assert words(rule["written"]) == set(WAYS)
+    assert words(rule["check"]) == set(CHECKS)
+    assert words(step["class"]) == set(CLASSES)
+    assert words(step["identity"]["propertyNames"]) == set(Identity._fields)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('severity = "high"', 'severity = "huge"'),
+        ('kind = "api_key"', 'kind = "thing"'),
+        ("counter_examples", "counterexamples"),
+        ('format = "acme_${base62:20}"', ""),
+        ('name = "Acme"\n', ""),
+        ('kind = "api_key"', 'kind = "api_key"\nprior = "high"'),
+        ('kind = "api_key"', 'kind = "api_key"\npart_of = [{name = "id"}]'),
+    ],
+)
+def test_the_schema_refuses_what_the_loader_refuses(old: str, new: str) -> None:
+    """And takes the file without the mistake."""
+    jsonschema.validate(tomllib.loads(GOOD), SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(tomllib.loads(GOOD.replace(old, new)), SCHEMA)
 
 
 def test_an_id_that_is_taken_is_an_error(tmp_path: Path) -> None:

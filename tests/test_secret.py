@@ -23,12 +23,14 @@ SOURCE = Path(__file__).parent.parent / "src" / "leakguard"
 
 MAY_REVEAL = {
     "engine/frame.py": "hides copies of a value in the lines of a frame",
-    "engine/scan.py": "drops a key name that holds a value",
+    "engine/place.py": "drops a key name that holds a value",
     "pipeline/masking.py": "masks values in paths",
     "pipeline/workers.py": "hashes a value under a key of this run, to notice a changed file",
     "suppress/identity.py": "computes the id",
     "suppress/baseline.py": "computes the salted hash of a baseline line",
     "verifiers/_contract.py": "writes the value into the request that asks its provider",
+    "verifiers/_pairs.py": "tells combinations of parts from each other",
+    "verifiers/_run.py": "makes the keyed hash under which a verdict is kept",
     "verifiers/http.py": "leaves out of an answer what echoes the value",
     "importers/_match.py": "compares a peer's hash of a value",
 }

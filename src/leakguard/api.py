@@ -38,7 +38,7 @@ def scan_bytes(data: bytes, name: str = "bytes", config: Config | None = None) -
     """Scan bytes; `name` is shown as their place and its suffix tells the kind of file."""
     from leakguard.sources.memory import BytesSource
 
-    return scan(BytesSource(data, name), config)
+    return scan(BytesSource(data, name, depth=(config or _LIBRARY).max_archive_depth), config)
 
 
 def scan_text(text: str, name: str = "text", config: Config | None = None) -> Report:
@@ -56,7 +56,11 @@ def scan_path(path: str | os.PathLike[str], config: Config | None = None) -> Rep
 
     config = config or _LIBRARY
     source = FilesSource(
-        [os.fspath(path)], ignore=config.ignore, max_size=config.max_size or None, exclude=excluders(config, today())
+        [os.fspath(path)],
+        ignore=config.ignore,
+        max_size=config.max_size or None,
+        depth=config.max_archive_depth,
+        exclude=excluders(config, today()),
     )
     return scan(source, config, roots=[os.path.abspath(path)])
 

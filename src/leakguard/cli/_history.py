@@ -62,6 +62,7 @@ def source(target: str, ranges: dict[str, Any], engine: Any, config: Any, *, for
         forks=forks,
         exclude=exclude(root) if exclude else None,
         max_size=config.max_size or None,
+        depth=config.max_archive_depth,
         progress=progress,
         memory=open_memory(repository, engine, os.environ, unreachable=scope.unreachable) if ranges["incremental"] else None,
     )

@@ -38,7 +38,11 @@ def _scan(path: str, file: str | None, level: str | None) -> tuple[Any, Any, str
         raise UsageError("no baseline applies here (--trusted-config)", hint="name one with --baseline")
     id_key(os.environ, config.top or None, create=True)
     source = FilesSource(
-        [path], ignore=config.ignore, max_size=config.max_size or None, exclude=prepare.excluders(config, prepare.today())
+        [path],
+        ignore=config.ignore,
+        max_size=config.max_size or None,
+        depth=config.max_archive_depth,
+        exclude=prepare.excluders(config, prepare.today()),
     )
     return api.scan(source, config._replace(baseline=""), roots=[os.path.abspath(path)]), config, config.baseline
 

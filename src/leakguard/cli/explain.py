@@ -6,6 +6,7 @@ Nothing of a value is kept between runs, so the places are opened and scanned ag
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -38,16 +39,8 @@ def find_again(prefix: str, paths: tuple[str, ...], config_file: str | None) -> 
     from leakguard import api
     from leakguard.config import load
     from leakguard.sources.files import FilesSource
-    from leakguard.suppress import lastrun
 
-    targets = list(paths)
-    source: Any = None
-    if not targets:
-        kept = lastrun.load(os.getcwd(), os.environ)
-        entry = lastrun.find(kept, prefix) if kept is not None else None
-        source = _in_history(entry["places"]) if entry else None
-        targets = sorted({os.path.join(p["root"], p["path"]) for p in entry["places"] if p.get("path")}) if entry else ["."]
-        targets = [t for t in targets if os.path.lexists(t)]
+    source, targets = (None, list(paths)) if paths else last_places([prefix])
     if not targets and source is None:
         return None, None
     config = load(targets[0] if targets else ".", {"config": config_file} if config_file else {}, os.environ)
@@ -56,6 +49,21 @@ def find_again(prefix: str, paths: tuple[str, ...], config_file: str | None) -> 
     everything = api.scan(source, config._replace(level="all", baseline="", paths=(), inline_marks=False), roots=targets)
     matching = [f for f in everything.findings if f.id.startswith(prefix.lower().replace("-", ""))]
     return (matching[0] if matching else None), usual
+
+
+def last_places(prefixes: Sequence[str]) -> tuple[Any, list[str]]:
+    """Return where the last run here found these, or all: a source of a history's objects, if any, and the paths of files."""
+    from leakguard.suppress import lastrun
+
+    kept = lastrun.load(os.getcwd(), os.environ)
+    if kept is None:
+        return None, ["."] if prefixes else []
+    entries = [e for e in (lastrun.find(kept, p) for p in prefixes) if e] if prefixes else kept["findings"]
+    if not entries:
+        return None, ["."] if prefixes else []
+    places = [place for entry in entries for place in entry["places"]]
+    targets = sorted({os.path.join(p["root"], p["path"]) for p in places if p.get("path")})
+    return _in_history(places), [t for t in targets if os.path.lexists(t)]
 
 
 def _in_history(places: list[dict[str, Any]]) -> Any:

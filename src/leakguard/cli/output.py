@@ -38,6 +38,10 @@ class Outputs:
         self._pairs = list(zip(formats, targets, strict=True))
         self.text_to_stdout = ("text", "-") in self._pairs
 
+    def names(self, form: str) -> bool:
+        """Whether this format was asked for."""
+        return any(name == form for name, _ in self._pairs)
+
     def write(self, report: Report, view: Mapping[str, Any], base_path: str) -> None:
         """Write every report; standard output comes last, so that a closed pipe loses no file."""
         for name, target in sorted(self._pairs, key=lambda pair: pair[1] == "-"):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from leakguard._version import __version__
-from leakguard.cli import _history
+from leakguard.cli import _history, _image, _verifying
 from leakguard.cli.output import Outputs, colors
 from leakguard.errors import UsageError
 
@@ -43,16 +43,31 @@ from leakguard.errors import UsageError
 @click.option("--commits", metavar="A..B", help="With --git: only the commits of this range.")
 @click.option("--since", metavar="DATE", help="With --git: only commits after this date.")
 @click.option("--path", "git_paths", multiple=True, metavar="PATHSPEC", help="With --git: only these paths; repeatable.")
+@click.option("--image", is_flag=True, help="PATHs are images: files, folders, or names in an engine or a registry.")
+@click.option("--platform", metavar="OS/ARCH", help="With --image: which image of several (linux/arm64), or all.")
+@click.option("--allow-host", multiple=True, metavar="HOST", help="With --image: a private host of its registry; repeatable.")
 @click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced).")
 @click.option("--no-ignore", is_flag=True, help="Scan what .gitignore hides, too.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths, written as in .gitignore; repeatable.")
 @click.option("--max-size", metavar="SIZE", help="Skip larger files (10MB, 512k); there is no limit by default.")
+@click.option(
+    "--max-archive-depth",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Look into archives and other containers, N deep within each other (default 8); 0: not at all.",
+)
 @click.option("-j", "--jobs", type=int, help="Processes; 0, the default: as many as the input is worth.")
 @click.option(
     "--fail-on",
     type=click.Choice(["any", "critical", "high", "medium", "low", "live", "none"]),
     help="What makes the exit code 1 (default any).",
 )
+@click.option("--verify", is_flag=True, help="Ask providers whether what was found is live (leakguard verify --help).")
+@click.option("--plan", is_flag=True, help="With --verify: print what would be asked, and send nothing.")
+@click.option(
+    "--allow-unknown", is_flag=True, help="With --fail-on live: what could not be verified does not make the exit code 4."
+)
+@_verifying.options
 @click.option("--fail-on-skip", is_flag=True, help="Exit 3 also for what was skipped by choice.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even with findings; errors keep their codes.")
 @click.option("--stdin-name", metavar="NAME", help="Name of what comes from standard input (build.log).")
@@ -84,22 +99,21 @@ from leakguard.errors import UsageError
 @click.option("-q", "--quiet", is_flag=True, help="One `path:line:column: rule id` a line.")
 @click.option("--show-suppressed", is_flag=True, help="List what is suppressed, too.")
 def command(paths: tuple[str, ...], **flags: Any) -> int:
-    """Find leaked credentials in files, folders, streams and git history.
+    """Find leaked credentials in files, folders, streams, git history and images of containers.
 
-    PATH is a file or folder (default: the current folder); `-` reads standard input; with --git it is a repository.
+    PATH is a file or folder (default: the current folder); `-` reads standard input; with --git it is a repository, with
+    --image an image.
     """
     from leakguard.pipeline.outcome import exit_code
 
     targets = list(paths) or ["."]
+    allow_unknown = flags.pop("allow_unknown")
     outputs = Outputs(flags.pop("formats"), flags.pop("outputs"))
     view = {
         name: flags.pop(name)
         for name in ("color", "verbose", "quiet", "show_suppressed", "base_path", "stdin_name", "exit_zero", "no_baseline")
     }
-    if flags["fail_on"] == "live":
-        raise UsageError(
-            "--fail-on live needs verification, which this version does not have", hint="use --fail-on any or a severity"
-        )
+    asking = _asking(flags)
     if "-" in targets and len(targets) > 1:
         raise UsageError("`-` can't be mixed with paths", hint="scan standard input on its own")
     if view["stdin_name"] and targets != ["-"]:
@@ -107,23 +121,51 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
     git, ranges = _history.split(flags)
     if git and "-" in targets:
         raise UsageError("a repository can't come from standard input", hint="leakguard scan --git PATH")
+    view["image"] = _image.split(flags)
+    if view["image"] is not None and (git or not paths or "-" in targets):
+        raise UsageError("--image takes names of images, files or folders", hint="leakguard scan --image app:1.4")
     view["at_once"] = targets == ["-"] and outputs.text_to_stdout and not view["quiet"]
-    report, config = run(targets, _typed(flags), view, ranges if git else None)
-    code = exit_code(report, config)
+    report, config = run(targets, _typed(flags), view, ranges if git else None, asking)
+    if asking and asking.plan:
+        asking.show(outputs)
+        return 0
+    code = exit_code(report, config, allow_unknown=allow_unknown, checked=asking.checked if asking else frozenset())
     report = report._replace(exit_code=code, version=__version__)
-    outputs.write(report, view | {"color": colors(view["color"])}, _base(view["base_path"], targets))
+    base = _base(view["base_path"], ["-"] if view["image"] is not None else targets)
+    outputs.write(report, view | {"color": colors(view["color"])}, base)
     return 0 if view["exit_zero"] and code == 1 else code
+
+
+def _asking(flags: dict[str, Any]) -> _verifying.Asking | None:
+    """Take the options of verification out of the flags; None where nothing is to be asked."""
+    typed = {name: flags.pop(name) for name in _verifying.NAMES}
+    verify, plan = flags.pop("verify"), flags.pop("plan")
+    if verify:
+        return _verifying.Asking(typed, plan)
+    used = [name for name, value in typed.items() if value]
+    if plan or used:
+        name = "plan" if plan else used[0]
+        raise UsageError(
+            f"--{_verifying.SPELLED.get(name, name).replace('_', '-')} goes with --verify", hint="leakguard scan --verify ..."
+        )
+    return None
 
 
 def _typed(flags: dict[str, Any]) -> dict[str, object]:
     """Keep what was typed; the rest is for files and defaults to say."""
-    typed = {name: value for name, value in flags.items() if value not in (None, (), False)}
+    typed = {name: value for name, value in flags.items() if value not in (None, ()) and value is not False}
     if typed.pop("no_ignore", False):
         typed["ignore"] = False
     return typed
 
 
-def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], ranges: dict[str, Any] | None) -> tuple[Any, Any]:
+def run(
+    targets: list[str],
+    typed: dict[str, object],
+    view: dict[str, Any],
+    ranges: dict[str, Any] | None,
+    asking: _verifying.Asking | None = None,
+) -> tuple[Any, Any]:
     """Scan; returns the report and the settings. `ranges`: the targets are repositories, and this part of them counts."""
     import time
 
@@ -133,8 +175,8 @@ def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], rang
     from leakguard.pipeline import setup as prepare
     from leakguard.suppress.identity import id_key
 
-    stdin = targets == ["-"]
-    config = load("." if stdin else targets[0], typed, os.environ)
+    stdin, image = targets == ["-"], view.get("image")
+    config = load("." if stdin or image is not None else targets[0], typed, os.environ)
     if view["no_baseline"]:
         config = config._replace(baseline="")
     engine = prepare.build_engine(config, os.environ)
@@ -150,18 +192,25 @@ def run(targets: list[str], typed: dict[str, object], view: dict[str, Any], rang
         forks=_may_fork(),
         rules_version=config.rules_version or prepare.rules_version(),
     )
+    if config.fail_on == "live" and asking is None:
+        raise UsageError("--fail-on live needs to know what is live", hint="add --verify")
+    verify = asking.begin(engine, config, setup.key) if asking else None
     with Progress() as progress:
-        source = _source(targets, config, view["stdin_name"], setup, ranges, progress)
+        if image is not None:
+            source = _image.source(targets, image, 8)
+        else:
+            source = _source(targets, config, view["stdin_name"], setup, ranges, progress)
         report = scan(
             source,
             setup,
-            roots=[] if stdin else [os.path.abspath(t) for t in targets],
+            roots=[] if stdin else targets if image is not None else [os.path.abspath(t) for t in targets],
             clock=time.monotonic,
             seen=_at_once(setup) if view["at_once"] else progress.seen,
             keep=None if ranges is None else source.is_new,
+            verify=verify,
         )
     report = report._replace(started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    if config.warn_new_rules and config.rules_version is not None and not stdin and ranges is None:
+    if config.warn_new_rules and config.rules_version is not None and not stdin and ranges is None and image is None:
         report = report._replace(notes=(*report.notes, *_newer(targets, config, setup)))
     if report.findings and not stdin:
         from leakguard.suppress import lastrun
@@ -208,7 +257,7 @@ def _source(
     if targets == ["-"]:
         from leakguard.sources.stream import StreamSource
 
-        return StreamSource(sys.stdin.buffer, stdin_name or "stdin")
+        return StreamSource(sys.stdin.buffer, stdin_name or "stdin", depth=config.max_archive_depth)
     from leakguard.pipeline.setup import excluders
 
     exclude = excluders(config, setup.today)
@@ -220,7 +269,9 @@ def _source(
         )
     from leakguard.sources.files import FilesSource
 
-    return FilesSource(targets, ignore=config.ignore, max_size=config.max_size or None, exclude=exclude)
+    return FilesSource(
+        targets, ignore=config.ignore, max_size=config.max_size or None, depth=config.max_archive_depth, exclude=exclude
+    )
 
 
 def _whole(targets: list[str], config: Any) -> bool:

@@ -13,13 +13,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.config.values import SCALARS, check, near
 from leakguard.errors import ConfigError, UsageError
 
+if TYPE_CHECKING:
+    from leakguard.config.verification import VerifySettings
+
 FILE = ".leakguard.toml"
 BASELINE = ".leakguard/baseline.jsonl"
+ARCHIVE_DEPTH = 8
 MAX_FILE = 1 << 20
 """Bytes of a settings file; more is an error."""
 
@@ -55,6 +59,8 @@ class Config(NamedTuple):
     """`.gitignore` is honoured for untracked files."""
     max_size: int = 0
     """Bytes; larger files are skipped. 0: no limit."""
+    max_archive_depth: int = ARCHIVE_DEPTH
+    """Containers within containers that are looked into; 0: none."""
     rule_paths: tuple[str, ...] = ()
     """Extra rule files and folders, absolute."""
     added_rule_paths: tuple[str, ...] = ()
@@ -71,6 +77,8 @@ class Config(NamedTuple):
     """Absolute path; empty: none is applied."""
     strict_inline: bool = False
     inline_marks: bool = True
+    verify: VerifySettings | None = None
+    """What verification may do; None: nothing beyond what rules name."""
     trusted_config: str = ""
     """Absolute path of the file that alone is trusted; empty: the repository's own settings count."""
     base: str = ""
@@ -140,13 +148,17 @@ def load(
         trusted = os.path.abspath(trusted)
         draft.values["inline_marks"] = False
         draft.origins["inline_marks"] = "--trusted-config"
+        draft.trusted = True
         _read(draft, trusted, reader, base)
+        draft.trusted = False
         _repository(draft, found, trusted, top or base, reader)
     elif named:
+        draft.trusted = True
         _read(draft, os.path.abspath(named), reader, base := top or start)
     elif found:
         _read(draft, found, reader, base)
     elif own := user_file(environ):
+        draft.trusted = True
         _read(draft, own, read_file, base)
     _environment(draft, environ)
     _flags(draft, typed)
@@ -179,6 +191,8 @@ class Draft:
         self.notes: list[str] = []
         self.locked: dict[str, str] = {}
         """Setting -> the policy file that locks it."""
+        self.trusted = False
+        """The file that is read was named by a person or is the user's own."""
 
     def put(self, name: str, value: object, where: str) -> None:
         """Set a value over what lower layers said; lists that only ever add are joined."""

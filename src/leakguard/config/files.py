@@ -13,7 +13,7 @@ from leakguard.config import BASELINE, Draft, PathSetting, Reader
 from leakguard.config.values import SCALARS, check, iso_date, near
 from leakguard.errors import ConfigError
 
-KEYS = (*SCALARS, "rule_paths", "disabled_rules", "only_rules", "severity", "path", "extends", "lock")
+KEYS = (*SCALARS, "rule_paths", "disabled_rules", "only_rules", "severity", "path", "verify", "extends", "lock")
 LOCKABLE = tuple(key for key in KEYS if key not in ("extends", "lock"))
 _PATH_KEYS = ("patterns", "rules", "reason", "until")
 _POLICY_KEYS = ("file", "sha256")
@@ -42,7 +42,9 @@ def apply_table(draft: Draft, table: dict[str, object], path: str, reader: Reade
             raise ConfigError(
                 f"{path}: {key} is locked by {draft.locked[key]}", hint=f"remove {key} here, or ask the owner of the policy"
             )
-        if key == "path":
+        if key == "verify":
+            _verify(draft, value, path, where)
+        elif key == "path":
             settings = tuple(_path_setting(entry, path, where, policy=policy) for entry in _tables(value, "path", path, _PATH_KEYS))
             draft.put("paths", settings, where)
         else:
@@ -51,6 +53,19 @@ def apply_table(draft: Draft, table: dict[str, object], path: str, reader: Reade
         for key in lock:
             draft.locked.setdefault(key, where)
     draft.files.append(path)
+
+
+def _verify(draft: Draft, value: object, path: str, where: str) -> None:
+    """Take the table where the file is trusted; what stands in a scanned repository must not name a host."""
+    from leakguard.config.verification import read
+
+    settings = read(value, path)
+    if draft.trusted:
+        draft.put("verify", settings, where)
+    else:
+        draft.notes.append(
+            f"{where}: [verify] counts only in your own settings, or in a file named with --config or --trusted-config"
+        )
 
 
 def table_of(data: bytes, path: str) -> dict[str, object]:

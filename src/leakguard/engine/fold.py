@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from leakguard.engine import values
-from leakguard.model.blob import GitProvenance, Provenance, StreamProvenance, is_file, outermost, path_in
+from leakguard.model.blob import GitProvenance, ImageProvenance, Provenance, StreamProvenance, is_file, outermost, path_in
 from leakguard.model.finding import Candidate, Finding, Place
 from leakguard.model.rule import SEVERITIES
 from leakguard.secret import Secret
@@ -44,6 +44,8 @@ def place_key(place: Place) -> tuple[str, str, int, str, int, int, str]:
     outer = outermost(p)
     root = "" if isinstance(outer, StreamProvenance) else outer.root
     time, blob = (outer.time, outer.blob) if isinstance(outer, GitProvenance) else (0, "")
+    if isinstance(outer, ImageProvenance):
+        blob = outer.layer  # the same path may stand in several
     return (root, path_in(p), time, blob, place.offset, place.length, place.part)
 
 

@@ -124,20 +124,22 @@ class Matcher:
 
     def near(self, data: bytes, pattern: str, start: int, end: int, within: int) -> tuple[int, int] | None:
         """Return the span of the part that stands nearest to `start:end`, at most `within` bytes away."""
+        found = self.all_near(data, pattern, start, end, within)
+        return min(found)[1:] if found else None
+
+    def all_near(self, data: bytes, pattern: str, start: int, end: int, within: int) -> list[tuple[int, int, int]]:
+        """Return distance, start and end of every such part."""
         import regex
 
         compiled = self._parts.get(pattern)
         if compiled is None:
             compiled = self._parts[pattern] = regex.compile(pattern.encode("latin-1"))
-        best: tuple[int, int, int] | None = None
+        out: list[tuple[int, int, int]] = []
         for m in compiled.finditer(data, max(0, start - within), min(len(data), end + within), timeout=self._timeout):
             s, e = m.span("secret") if "secret" in compiled.groupindex else m.span()
-            if s < end and e > start:
-                continue
-            distance = start - e if e <= start else s - end
-            if best is None or distance < best[0]:
-                best = (distance, s, e)
-        return best[1:] if best else None
+            if s >= end or e <= start:
+                out.append((start - e if e <= start else s - end, s, e))
+        return out
 
 
 def _entry(index: int, match: Any, which: int) -> RawMatch:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from leakguard.engine import values
 from leakguard.engine.compiled import CompiledRules
-from leakguard.engine.frame import Span, frame
-from leakguard.engine.marks import mark_for
+from leakguard.engine.frame import Span
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.native import runs
+from leakguard.engine.place import bare_place, place_of
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, companion, score
 from leakguard.engine.weights import LEVELS
@@ -31,6 +31,10 @@ FEW = 4
 """Values of a part, or secrets that lack it, that may wait for each other in one place; of more nothing tells which belong together."""
 PLACES = 64
 """Places of one of them that are kept."""
+_PARTNERS = 25
+"""Parts near a value that a verifier may try with it."""
+_AROUND = 1024
+"""Bytes of a line on each side of a value that a verifier may read a host or a user from."""
 _TAKES = 0.1
 """Score from which a match of a vendor's rule takes the place of a generic one."""
 NO_SCORE = Score(0.0)
@@ -69,13 +73,14 @@ class Engine:
         self, rules: CompiledRules, *, level: str = "balanced", portable: bool = False, skip: frozenset[str] = frozenset()
     ) -> None:
         self.rules = rules
-        self.settings = (level, portable, skip)
-        """What a worker needs, with the rules, to build the same engine."""
         self.notes: tuple[str, ...] = ()
         """What of the rules could not be used, for people."""
+        self.pairs: frozenset[str] = frozenset()
+        """Rules whose candidates carry what a verifier may have to try with them."""
         self._level = level
         self._floor = LEVELS[level]
         self._skip = skip
+        self._portable = portable
         self._prefilter: Prefilter = PortablePrefilter(rules) if portable or not rules.databases else HyperscanPrefilter(rules)
         self._matcher = Matcher(rules)
         self._scores: dict[tuple[int, str, int, int, int, bytes], Score] = {}
@@ -85,6 +90,11 @@ class Engine:
     def name(self) -> str:
         """Name of the prefilter."""
         return self._prefilter.name
+
+    @property
+    def settings(self) -> tuple[str, bool, frozenset[str], frozenset[str]]:
+        """What a worker needs, with the rules, to build the same engine."""
+        return self._level, self._portable, self._skip, self.pairs
 
     def scan(self, blob: Blob) -> Scanned:
         """Return the candidates of a blob, by position."""
@@ -152,7 +162,7 @@ class Engine:
         for match in matches:
             if (blob.offset + match.start, match.end - match.start) not in taken:
                 rule = self.rules.rule(match.rule)
-                place = _place(blob, match.start, match.end, rule.part, "", None)
+                place = place_of(blob, match.start, match.end, rule.part, "", None)
                 out.append(Candidate(rule, cut(rule, blob.data[match.start : match.end]), place, (), Score(0.0)))
         return _few(out)
 
@@ -258,11 +268,28 @@ class Engine:
                 value = Secret(text[near[0] : near[1]], public=near[1] - near[0] if part.public else 0)
                 start, end, via = found.source(*near)
                 shown = sorted([*spans, (start, end, value)], key=lambda s: s[:2])
-                others.append(_place(blob, start, end, part.name, "", shown)._replace(via=via))
+                others.append(place_of(blob, start, end, part.name, "", shown)._replace(via=via))
+        partners = self._partners(blob, match, rule) if rule.id in self.pairs and found.trace is None else []
         start, end, via = found.span()
-        place = _place(blob, start, end, rule.part, name, spans)._replace(via=via)
+        place = place_of(blob, start, end, rule.part, name, spans)._replace(via=via)
         vendor = self.vendor(text, match, rule, name)
-        return Candidate(rule, found.secret(), place, tuple(others), scored, vendor=vendor)
+        places, values = tuple(p for p, _ in partners), tuple(v for _, v in partners)
+        return Candidate(rule, found.secret(), place, tuple(others), scored, partners=places, values=values, vendor=vendor)
+
+    def _partners(self, blob: Blob, match: RawMatch, rule: Rule) -> list[tuple[Place, Secret]]:
+        """Return what a verifier may have to try with a value: every part near it, nearest first, and the line round it."""
+        data = blob.data
+        found = [
+            (distance, start, end, part.name, part.public)
+            for part in rule.parts
+            for distance, start, end in sorted(self._matcher.all_near(data, part.pattern, match.start, match.end, part.within))[
+                :_PARTNERS
+            ]
+        ]
+        begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - _AROUND)
+        end = data.find(b"\n", match.end, match.end + _AROUND)
+        found.append((0, begin, end if end >= 0 else min(len(data), match.end + _AROUND), "around", False))
+        return [(bare_place(blob, s, e, name), Secret(data[s:e], public=(e - s) * public)) for _, s, e, name, public in found]
 
 
 _Scored = tuple[RawMatch, Rule, Score, str]
@@ -366,43 +393,3 @@ def _few(alone: list[Candidate]) -> list[Candidate]:
             values[candidate.secret] = number + 1
             out.append(candidate)
     return out
-
-
-def _place(blob: Blob, start: int, end: int, part: str, name: str, spans: list[Span] | None) -> Place:
-    """Return a place; without `spans` (what has to be masked there) no line of it is shown."""
-    data = blob.data
-    line, column = position(blob, start)
-    end_line, end_column = position(blob, end)
-    return Place(
-        provenance=blob.provenance,
-        start_line=line,
-        end_line=end_line,
-        start_column=column,
-        end_column=end_column,
-        offset=blob.offset + start,
-        length=end - start,
-        part=part,
-        encoding=blob.encoding,
-        name=_safe_name(name, spans or []),
-        frame=() if spans is None else frame(data, start, end, line, part, spans),
-        mark=mark_for(data, start, end, blob.first_line),
-    )
-
-
-def _safe_name(name: str, spans: list[Span]) -> str:
-    """Drop a name that holds a candidate's value (a token used as a key)."""
-    name = name.removeprefix("$")
-    raw = name.encode()
-    return "" if any(len(v) >= 5 and v in raw for v in (s.reveal() for _a, _b, s in spans)) else name
-
-
-def position(blob: Blob, at: int) -> tuple[int, int]:
-    """Return line and column, from 1, of an offset into a blob; columns count characters, a program's bytes (it has no lines)."""
-    if blob.encoding == STRINGS:
-        return 1, blob.offset + at + 1
-    data = blob.data
-    begin = data.rfind(b"\n", 0, at) + 1
-    line = blob.first_line + (data.count(b"\n", 0, begin) if begin else 0)
-    ahead = data[begin:at]
-    width = len(ahead) if ahead.isascii() else len(ahead.decode("utf-8", "surrogateescape"))
-    return line, width + (1 if begin else blob.first_column)

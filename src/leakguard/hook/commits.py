@@ -123,6 +123,8 @@ def _scan(
         make_sieve=None,
         exclude=exclude(top) if exclude else None,
         max_size=config.max_size or None,
+        depth=config.max_archive_depth,
+        expired=expired,
     )
     timed = _Timed(source, expired)
     setup = Setup(engine, config, id_key(os.environ, top, create=not server), prepare.today(), baseline, whole=False)

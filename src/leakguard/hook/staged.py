@@ -45,10 +45,11 @@ def _scan(
     config = config._replace(notes=(*config.notes, *prepare.unknown_rules(config, engine)))
     exclude = prepare.excluders(config, prepare.today())
     leaves_out = exclude(top) if exclude else None
-    source = StagedSource(top, changes, gone, objects, expired=expired, exclude=leaves_out, max_size=config.max_size or None)
+    max_size, depth = config.max_size or None, config.max_archive_depth
+    source = StagedSource(top, changes, gone, objects, expired=expired, exclude=leaves_out, max_size=max_size, depth=depth)
     setup = Setup(engine, config, id_key(os.environ, top, create=True), prepare.today(), baseline, whole=False)
     report = scan(
-        _Both(source, _Disk(top, disk, leaves_out, config.max_size or None, expired)),
+        _Both(source, _Disk(top, disk, leaves_out, max_size, depth, expired)),
         setup,
         roots=[top],
         clock=time.monotonic,
@@ -66,9 +67,11 @@ class _Disk:
         paths: Sequence[str],
         exclude: Callable[[str], str] | None,
         max_size: int | None,
+        depth: int,
         expired: Callable[[], bool],
     ) -> None:
         self._top, self._paths, self._exclude, self._max_size, self._expired = top, paths, exclude, max_size, expired
+        self._depth = depth
 
     def blobs(self) -> Iterator[Any]:
         """Yield the blobs of each path."""
@@ -78,7 +81,7 @@ class _Disk:
 
         from leakguard.model.blob import FileProvenance, Skipped
         from leakguard.sources._walk import Entry, failed
-        from leakguard.sources.files import DEPTH, FileShard
+        from leakguard.sources.files import FileShard
 
         for path in self._paths:
             provenance = FileProvenance(self._top, path)
@@ -97,7 +100,7 @@ class _Disk:
                 yield Skipped(provenance, "submodule", by_choice=True, detail="a folder; leakguard scan reads folders")
                 continue
             entry = Entry(path, status.st_size, stat.S_ISLNK(status.st_mode))
-            yield from FileShard(self._top, (entry,), self._max_size, DEPTH, status.st_size).blobs()
+            yield from FileShard(self._top, (entry,), self._max_size, self._depth, status.st_size).blobs()
 
     def reopen(self, place: Any) -> Any:
         """Return the bytes of a place again."""

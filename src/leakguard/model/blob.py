@@ -49,7 +49,19 @@ class GitProvenance(NamedTuple):
     """Branches that still hold this very content at this path."""
 
 
-Outer: TypeAlias = FileProvenance | StreamProvenance | GitProvenance
+class ImageProvenance(NamedTuple):
+    """A container image, or one layer of it."""
+
+    root: str
+    """Absolute path of the folder that its file lies in; of others the registry or the engine."""
+    path: str
+    """Name of that file or folder; of others the image as it was named."""
+    kind: str = "image"
+    layer: str = ""
+    """Digest of the layer, or its path in an archive; empty: the image's configuration."""
+
+
+Outer: TypeAlias = FileProvenance | StreamProvenance | GitProvenance | ImageProvenance
 """What is read as it is."""
 
 INSIDE = "!/"
@@ -96,6 +108,21 @@ def is_file(provenance: Provenance) -> bool:
     return isinstance(outer, FileProvenance) or (isinstance(outer, GitProvenance) and outer.kind == "history")
 
 
+class Part(NamedTuple):
+    """A stretch of a text that a reader made: a page, a cell, a message."""
+
+    offset: int
+    """Bytes of the made text before it."""
+    text_line: int
+    """Line of the made text, from 1, in which it begins."""
+    facts: tuple[tuple[str, str], ...] = ()
+    line: int = 1
+    column: int = 1
+    """Where it begins for people: in the page or cell, or in the file that it was read from."""
+    flat: bool = False
+    """It is one line there, however many it makes here (a string of JSON); else it begins a line here and has as many there."""
+
+
 class Blob(NamedTuple):
     """A run of bytes to scan: a whole small file or one chunk of a big one.
 
@@ -120,6 +147,8 @@ class Blob(NamedTuple):
     """What has come so far of a stream that pauses: told at once, and scanned again with what follows."""
     focus: Sequence[int] | None = None
     """Where it may hold anything (start and end in turn, ascending and apart); None: not known."""
+    parts: Sequence[Part] = ()
+    """What the input consists of, by offset, where places are told by more than a line; of a `MemberProvenance` only."""
 
     def __repr__(self) -> str:
         return f"<Blob {self.provenance} at {self.offset}, {len(self.data)} bytes>"

@@ -116,6 +116,11 @@ class Candidate(NamedTuple):
     others: tuple[Place, ...]
     """Places of further parts (a key id), named by `part`."""
     score: Score
+    partners: tuple[Place, ...] = ()
+    """Every place near it that may be a further part, nearest first, and the line round it (part `around`); only where
+    credentials are to be verified."""
+    values: tuple[Secret, ...] = ()
+    """What stands at `partners`; empty on its way out of a worker process."""
     proof: bytes = b""
     """Hash of the value under a key of this run, to notice a file that changed between worker and parent."""
     vendor: str = ""

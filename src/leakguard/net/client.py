@@ -21,7 +21,7 @@ from urllib.parse import urljoin
 from leakguard.errors import MissingExtraError, NetError
 from leakguard.net.limits import Limiter, Rates
 from leakguard.net.message import Request, Response, Sent, joined
-from leakguard.net.policy import Policy, Target
+from leakguard.net.policy import Policy, Target, checked
 
 if TYPE_CHECKING:
     import httpcore2
@@ -76,7 +76,8 @@ class Client:
         self._noted = noted
         self._limits = Limiter(settings.rates, clock, sleep, rng)
         self._told = _transport.told
-        self._pools = _transport.Pools(resolve or _transport.system_resolve, clock, settings.environ, settings.ca_file)
+        self._resolve = resolve or _transport.system_resolve
+        self._pools = _transport.Pools(self._resolve, clock, settings.environ, settings.ca_file)
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +88,22 @@ class Client:
     def close(self) -> None:
         """Close every connection."""
         self._pools.close()
+
+    def address(self, host: str, port: int, policy: Policy, usual: int = 0) -> str:
+        """Return the address to connect to for what is not HTTP: resolved once, checked, and counted as a request.
+
+        Raises:
+            NetError: the host may not be asked, or has no address.
+        """
+        target = policy.server(host, port, usual or port)
+        self._limits.take(f"{target.host}:{port}")
+        if self._noted:
+            self._noted(Sent(f"{target.host}:{port}", "LOGIN", "", (), "read"))
+        try:
+            found = self._resolve(target.host, port)
+        except OSError:
+            raise NetError(f"{target.host} can't be resolved", cause="network", hint="check the name and the network") from None
+        return checked(found, host=target.host, internal=target.internal)[0]
 
     def ask(self, request: Request, policy: Policy, *, total: float = TOTAL_SECONDS, cap: int = BODY_BYTES) -> Response:
         """Send a request and read its answer whole; a redirect is an answer.

@@ -81,6 +81,19 @@ class Policy(NamedTuple):
             return Target("https", host, port, internal=False)
         raise _refused(name, "no rule names that host", f"--allow-host {name}")
 
+    def server(self, host: str, port: int, usual: int) -> Target:
+        """Return where a server that speaks something else than HTTP is; `usual` is the port of its kind.
+
+        Raises:
+            NetError: it may not be asked (`host_not_allowed`).
+        """
+        host = host.strip("[]").lower()
+        if any(one.host == host and (one.port or usual) == port for one in self.allowed):
+            return Target("tcp", host, port, internal=True)
+        if _NAME.fullmatch(host) and not literal(host) and any(_below(host, s) for s in self.suffixes):
+            return Target("tcp", host, port, internal=False)
+        raise _refused(f"{host}:{port}", "nobody allowed that host", f"--allow-host {host}:{port}")
+
 
 def allow(word: str) -> Allowed:
     """Read what `--allow-host` takes: `host`, `host:port`, or either after `http://`.

@@ -1,8 +1,8 @@
-"""The one data flow: source -> engine -> fold -> decide -> report. It names no concrete source, verifier or reporter."""
+"""The one data flow: source -> engine -> fold -> decide -> verify, where that is asked for -> report. It names no concrete source, verifier or reporter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from leakguard.config import Config
@@ -10,15 +10,19 @@ from leakguard.engine.fold import fold
 from leakguard.engine.scan import Engine
 from leakguard.engine.weights import LEVELS
 from leakguard.model.blob import Skipped
-from leakguard.model.finding import Candidate, Coverage, Report
+from leakguard.model.finding import Candidate, Coverage, Finding, Report
 from leakguard.pipeline.masking import Masker, mask_places
 from leakguard.pipeline.workers import Preview, Tally, Unpaired, run
 from leakguard.ports import Settling, Source
-from leakguard.suppress.decide import decide
+from leakguard.suppress.decide import Decision, decide
 from leakguard.suppress.identity import IdKey, finding_id
 
 if TYPE_CHECKING:
     from leakguard.suppress.baseline import Baseline
+
+
+Verify = Callable[[Sequence[Finding], Sequence[Candidate], Source], Sequence[Finding]]
+"""Gives findings their verdicts; the candidates say what stands near each, the source opens places again."""
 
 
 class Setup(NamedTuple):
@@ -45,6 +49,7 @@ def scan(
     clock: Callable[[], float],
     seen: Callable[[Candidate], None] | None = None,
     keep: Callable[[Candidate], bool] | None = None,
+    verify: Verify | None = None,
 ) -> Report:
     """Scan a source and return what is to be told.
 
@@ -84,6 +89,8 @@ def scan(
         tally.files, tally.bytes = (max(a, b) for a, b in zip(source.walked, (tally.files, tally.bytes), strict=True))
     masker = Masker(setup.engine, setup.key.key, findings)
     decision = decide(findings, setup.config, setup.baseline, setup.today, whole=setup.whole, shown=masker.place)
+    if verify is not None:
+        decision = _verified(decision, verify, candidates, source)
     report = Report(
         findings=tuple(decision.open),
         suppressed=tuple(decision.suppressed),
@@ -96,3 +103,22 @@ def scan(
         notes=(*setup.config.notes, *getattr(source, "notes", ()), *decision.notes),
     )
     return mask_places(report, masker)
+
+
+def _verified(decision: Decision, verify: Verify, candidates: Sequence[Candidate], source: Source) -> Decision:
+    """Verify what is open; an inline mark hides nothing that is live."""
+    opened = {f.id for f in decision.open}
+    marked = {s.finding.id: s.finding for s in decision.suppressed if s.by == "mark" and s.finding.id not in opened}
+    done = verify([*decision.open, *marked.values()], candidates, source)
+    live = {f.id for f in done if f.id in marked and f.verdict.state in ("live", "live_restricted")}
+    if not live:
+        return decision._replace(open=_ordered(f for f in done if f.id in opened))
+    notes = (*decision.notes, f"{len(live)} that a mark in the text hides answered, and is told all the same")
+    left = tuple(s for s in decision.suppressed if s.finding.id not in live)
+    return Decision(_ordered(f for f in done if f.id in opened or f.id in live), left, notes)
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Put what is live first and what is dead last, else as before."""
+    ranks = {"live": 0, "live_restricted": 0, "dead": 2, "canary": 2}
+    return tuple(sorted(findings, key=lambda f: ranks.get(f.verdict.state, 1)))

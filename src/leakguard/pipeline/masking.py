@@ -8,7 +8,7 @@ from typing import Any
 
 from leakguard.engine.scan import Engine
 from leakguard.model.blob import GitProvenance, MemberProvenance, Provenance, outermost
-from leakguard.model.finding import Finding, Place, Report
+from leakguard.model.finding import Finding, Place, Report, Verdict
 from leakguard.secret import MASK
 
 _NAMES = ("root", "path", "name", "author")
@@ -28,6 +28,8 @@ def mask_places(report: Report, masker: Masker) -> Report:
         roots=tuple(map(masker.text, report.roots)),
         suppressed=tuple(s._replace(where=masker.text(s.where), reason=masker.text(s.reason)) for s in report.suppressed),
     )
+    if any(f.verdict.state != "not_tried" for f in report.findings):
+        report = report._replace(findings=tuple(f._replace(verdict=masker.verdict(f.verdict)) for f in report.findings))
     if not any(masker.of(provenance)[1] for provenance in everywhere):
         return report
     return report._replace(
@@ -84,6 +86,16 @@ class Masker:
         from hashlib import blake2b
 
         return blake2b("\0".join(names).encode("utf-8", "surrogateescape"), key=self._key[:64], digest_size=8).hexdigest()
+
+    def verdict(self, verdict: Verdict) -> Verdict:
+        """Return a verdict as it may be shown: what a provider says may hold another credential."""
+        identity = verdict.identity
+        if identity is not None:
+            fields: dict[str, Any] = {
+                n: tuple(map(self.text, v)) if isinstance(v, tuple) else self.text(v) for n, v in identity._asdict().items()
+            }
+            identity = identity._replace(**fields)
+        return verdict._replace(detail=self.text(verdict.detail), identity=identity)
 
     def place(self, place: Place) -> Place:
         """Return a place as it may be shown."""

@@ -8,9 +8,20 @@ from leakguard.model.finding import Report
 from leakguard.model.rule import SEVERITIES
 
 
-def exit_code(report: Report, config: Config) -> int:
-    """Return 1 for findings at or above `fail_on`, else 3 for an incomplete scan, else 0."""
-    if config.fail_on != "none":
+def exit_code(report: Report, config: Config, *, allow_unknown: bool = False, checked: frozenset[str] = frozenset()) -> int:
+    """Return 1 for findings at or above `fail_on`, 4 for verdicts that are missing, 3 for an incomplete scan, else 0.
+
+    `checked` names the rules that have a check: with `fail_on` `live`, what is unknown of them might be live.
+    """
+    if config.fail_on == "live":
+        if any(f.verdict.state in ("live", "live_restricted") for f in report.findings):
+            return ExitCode.FINDINGS
+        missing = (
+            f for f in report.findings if f.verdict.state == "unknown" or (f.verdict.state == "not_tried" and f.rule.id in checked)
+        )
+        if not allow_unknown and next(missing, None) is not None:
+            return ExitCode.UNVERIFIED
+    elif config.fail_on != "none":
         least = 0 if config.fail_on == "any" else SEVERITIES.index(config.fail_on)
         counted = (f for f in report.findings if f.verdict.state != "canary")
         if any(SEVERITIES.index(f.severity) >= least for f in counted):

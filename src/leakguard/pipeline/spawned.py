@@ -26,11 +26,14 @@ def share_out(shards: Sequence[Shard], engine: Engine, tally: Tally, jobs: int, 
             yield from items
 
 
-def _start(dumped: tuple[object, ...], level: str, portable: bool, skip: frozenset[str], proof_key: bytes) -> None:
+def _start(
+    dumped: tuple[object, ...], level: str, portable: bool, skip: frozenset[str], pairs: frozenset[str], proof_key: bytes
+) -> None:
     global _engine, _proof_key  # noqa: PLW0603 - one engine a worker process
     rules = undump(dumped)
     assert rules is not None, "parent and worker are one version"
     _engine = Engine(rules, level=level, portable=portable, skip=skip)
+    _engine.pairs = pairs
     _proof_key = proof_key
 
 

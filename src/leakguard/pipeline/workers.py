@@ -122,7 +122,7 @@ def strip(item: Item, proof_key: bytes) -> Item:
 def _stripped(candidate: Candidate, proof_key: bytes) -> Candidate:
     if candidate.secret is None:
         return candidate
-    return candidate._replace(secret=None, proof=_proof(candidate.secret.reveal(), proof_key))
+    return candidate._replace(secret=None, values=(), proof=_proof(candidate.secret.reveal(), proof_key))
 
 
 def _proof(value: bytes, key: bytes) -> bytes:

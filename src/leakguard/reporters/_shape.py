@@ -26,7 +26,16 @@ def finding(f: Finding) -> dict[str, Any]:
         "kind": f.rule.kind,
         "reasons": [{"term": r.term, "weight": r.weight, "detail": r.detail} for r in f.score.reasons],
         **({} if f.known is None else {"known": f.known}),
+        **_verification(f),
     }
+
+
+def _verification(f: Finding) -> dict[str, Any]:
+    if f.verdict.state == "not_tried":
+        return {}
+    from leakguard.reporters._verdict import shape
+
+    return {"verification": shape(f.verdict)}
 
 
 def location(p: Place) -> dict[str, Any]:

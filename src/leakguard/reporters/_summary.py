@@ -57,6 +57,8 @@ def lines(report: Report, paint: Paint) -> Iterator[str]:
         mark, said, color = "✖", [], "critical"
         counts = Counter(f.severity for f in report.findings)
         told = ", ".join(f"{counts[s]} {s}" for s in ("critical", "high", "medium", "low") if counts[s])
+        live = sum(f.verdict.state in ("live", "live_restricted") for f in report.findings)
+        said += [f"{live} live"] * (live > 0)
         said.append(f"{plural(len(report.findings), 'finding')} ({told})")
     elif report.incomplete:
         mark, said, color = "✖", ["no leaks found in what could be read"], "medium"

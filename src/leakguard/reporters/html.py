@@ -123,7 +123,11 @@ def _cards(report: Report, options: ReportOptions, out: TextIO) -> None:
     out.write("<section><h2>Places and evidence</h2>\n")
     for n, f in enumerate(report.findings[:_CARDS]):
         state = STATES.get(f.verdict.state, f.verdict.state).lower()
-        reason = f" · {escape(clean(f.verdict.reason))}" if f.verdict.reason else ""
+        reason = ""
+        if f.verdict.state != "not_tried":
+            from leakguard.reporters import _verdict
+
+            reason = " · " + escape(" · ".join((*_verdict.told(f), *_verdict.evidence(f.verdict))))
         out.write(
             f'<article id="f{n}" class="{f.severity}"><h3>{escape(f.rule.name)} <code>{escape(f.preview)}</code></h3>'
             f'<p><span class="chip {f.severity}">{f.severity}</span> <span class="chip">{escape(state)}</span>'

@@ -26,7 +26,10 @@ def write(report: Report, out: TextIO, options: ReportOptions) -> None:
             where = "<br>".join(_cell(p) for p in places[:_PLACES]) + (
                 f"<br>+{len(places) - _PLACES} more" if len(places) > _PLACES else ""
             )
-            out.write(f"| {f.severity} | {_cell(f.rule.name)}<br>`{f.rule.id}` | {_cell(f.preview)} | {where} | `{f.id[:8]}` |\n")
+            live = "" if f.verdict.state == "not_tried" else f"<br>**{f.verdict.state.replace('_', ' ')}**"
+            out.write(
+                f"| {f.severity}{live} | {_cell(f.rule.name)}<br>`{f.rule.id}` | {_cell(f.preview)} | {where} | `{f.id[:8]}` |\n"
+            )
         out.write(
             "\nRotate each at its provider first: removing a line does not revoke what it held. `leakguard rules show RULE` says how.\n"
         )

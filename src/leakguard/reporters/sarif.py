@@ -107,6 +107,10 @@ def _result(
         "rank": round(finding.score.value * 100, 1),
         "properties": {"security-severity": _SCORES[finding.severity], "state": finding.verdict.state, "part": place.part},
     }
+    if finding.verdict.state != "not_tried":
+        from leakguard.reporters._verdict import shape
+
+        result["properties"]["verification"] = shape(finding.verdict)
     p = outermost(place.provenance)
     if isinstance(p, GitProvenance):
         result["properties"] |= {"commit": p.commit, "author": clean(p.author), "date": p.date, "blob": p.blob}

@@ -70,8 +70,14 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
     if f.known is not None:
         facts.append("known from the scan before" if f.known else "new since the scan before")
     yield from wrap(facts, paint.width, rest="   ", joint="   ")
-    if f.verdict.reason:
-        yield from wrap(clean(f.verdict.reason).split(" "), paint.width, first="   checked  ", rest="            ")
+    if f.verdict.state != "not_tried":
+        from leakguard.reporters import _verdict
+
+        for n, said in enumerate(_verdict.told(f)):
+            yield from wrap(said.split(" "), paint.width, first=" " * 12 if n else "   checked  ", rest=" " * 12)
+        if paint.options.verbose:
+            for said in _verdict.evidence(f.verdict):
+                yield from (paint(line, "dim") for line in wrap(said.split(" "), paint.width, first="   evidence ", rest=" " * 12))
     yield ""
     place = main[0]
     frame = frame_of(f, place)

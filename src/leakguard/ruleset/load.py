@@ -142,22 +142,32 @@ def read_toml(path: str) -> tuple[dict[str, Any], str]:
 
 def _read(path: str) -> list[tuple[Rule, RuleDoc]]:
     name = os.path.basename(path)
-    data, _text = read_toml(path)
+    data, text = read_toml(path)
     provider = data.get("provider")
     if not isinstance(provider, dict) or not provider.get("id") or not provider.get("name"):
         msg = f"{name}: needs [provider] with id and name"
         raise RuleError(msg, hint="docs/rules.md shows a whole file")
     _known(provider, _PROVIDER_KEYS, f"{name}: [provider]")
     _known(data, {"provider", "rule", "verify"}, name)
+    if not isinstance(data.get("rule", []), list):
+        msg = f"{name}: `rule` is no list of tables"
+        raise RuleError(msg, hint="write [[rule]] before each rule")
     out = []
-    for entry in data.get("rule", []):
-        for variant in filled_variants(entry):
-            where = f"{name}: {variant.get('id', 'a rule without id')}"
-            try:
+    # the TOML reader does not tell lines; rules that are no tables of their own are told by their file
+    lines = [f":{n}" for n, line in enumerate(text.splitlines(), 1) if line.strip().startswith("[[rule]]")]
+    for n, entry in enumerate(data.get("rule", [])):
+        line = lines[n] if n < len(lines) else ""
+        where = f"{name}{line}"
+        try:
+            for variant in filled_variants(entry):
+                where = f"{name}{line}: {variant.get('id', 'a rule without id')}"
                 out.append(_build(variant, provider, name, where))
-            except re.error as e:
-                msg = f"{where}: bad pattern: {e}"
-                raise RuleError(msg, hint="mend the regular expression") from e
+        except re.error as e:
+            msg = f"{where}: bad pattern: {e}"
+            raise RuleError(msg, hint="mend the regular expression") from e
+        except (TypeError, ValueError, AttributeError, KeyError) as e:
+            msg = f"{where}: a field has the wrong type: {e}"
+            raise RuleError(msg, hint="docs/rules.md lists the fields, docs/schemas/rules-1.schema.json their types") from e
     return out
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from leakguard.engine.sieve import Sieve
 from leakguard.gitio.pack import BLOB, COMMIT, TAG, DamagedPackError, Pack, ids_of
 from leakguard.gitio.repository import Repository
+from leakguard.sources._magic import kind_of
 from leakguard.sources._memory import Memory
 from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
 from leakguard.sources._versions import LIMIT, Sifted, Walk
@@ -275,6 +276,9 @@ def _loose_bytes(repository: Repository, oid: str) -> bytes:
 
 def _sort(kind: str, oid: str, data: bytes, sieve: Sieve, out: Held) -> None:
     if kind not in {"blob", "commit", "tag"}:
+        return
+    if kind == "blob" and kind_of(data):
+        out.contents.add(oid)
         return
     encoding = sniff(data, whole=len(data) <= HEAD)
     if encoding == "binary":

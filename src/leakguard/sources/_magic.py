@@ -21,6 +21,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"070707", "cpio"),
     (b"\xc7\x71", "cpio"),
     (b"SQLite format 3\0", "sqlite"),
+    (b"%PDF-", "pdf"),
+    (b"{\\rtf", "rtf"),
 )
 """First bytes, and the module of `unpack` that reads what has them there; few bytes are confirmed by `_is`."""
 
@@ -29,6 +31,13 @@ for _magic, _kind in _MAGIC:
     _BY_FIRST.setdefault(_magic[0], []).append((_magic, _kind))
 _ODD = frozenset(b"B\x5d\x04")
 """First bytes of formats that a plain prefix does not tell."""
+_BUNDLES = frozenset(("js", "mjs", "cjs", "css"))
+_BUNDLE = 4 << 20
+"""Bytes of a script at whose end a source map is looked for."""
+_ENDINGS = _BUNDLES | frozenset(
+    ("", "br", "tar", "json", "jsonl", "ndjson", "ipynb", "map", "xml", "eml", "mht", "mhtml", "mbox", "mbx")
+)
+"""Endings of names that say what else a file may be."""
 _TAR_HEAD = 512
 _LOOKED = 8192
 _PROGRAMS = frozenset(b"M\x7f#")
@@ -39,8 +48,9 @@ _TAIL = 22 + 65_535
 def kind_of(head: bytes, name: str = "", *, whole: bool = False) -> str:
     """Return the name of the format that these first bytes begin, or `""` for what is no container.
 
-    `name` decides only where a format has no first bytes of its own (brotli, a tar of before 1988). `whole`: there are no
-    further bytes, so that a zip behind a program shows.
+    `name`, empty where there is none, decides only where a format has no first bytes of its own (brotli, a tar of before 1988,
+    mail, exports in JSON or XML: see `_texts`). `whole`: there are no
+    further bytes, so that a zip behind a program, or a source map at the end of a script shows.
     """
     if not head:
         return ""
@@ -55,8 +65,20 @@ def kind_of(head: bytes, name: str = "", *, whole: bool = False) -> str:
         return kind
     if head[257:262] == b"ustar":
         return "tar"
-    if name.endswith((".br", ".tar")):
-        return _by_name(head, name)
+    dot = name.rfind(".")
+    ending = name[dot + 1 :].lower() if dot > name.rfind("/") else ""
+    if ending not in _ENDINGS:
+        return ""
+    if ending in {"br", "tar"}:
+        return _by_name(head, ending)
+    if ending in _BUNDLES:
+        from leakguard.sources._texts import inline_map
+
+        return "bundle" if whole and len(head) <= _BUNDLE and inline_map(head) >= 0 else ""
+    if ending or (name and first == 0x46):  # a mailbox begins with `From ` and mostly has no ending
+        from leakguard.sources._texts import text_kind
+
+        return text_kind(head, ending)
     return ""
 
 
@@ -68,6 +90,9 @@ def kind_in(file: IO[bytes], name: str) -> str:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _TAIL))
         kind = "zip" if _ends_zip(file.read(_TAIL)) else ""
+    elif name.lower().endswith((".js", ".mjs", ".cjs", ".css")):
+        head += file.read(_BUNDLE)
+        kind = kind_of(head, name, whole=True)
     file.seek(0)
     return kind or kind_of(head, name)
 
@@ -108,8 +133,8 @@ def _is_cpio(head: bytes) -> bool:
     return all(byte in b"0123456789abcdefABCDEF" for byte in head[6:76])
 
 
-def _by_name(head: bytes, name: str) -> str:
-    if name.endswith(".tar"):
+def _by_name(head: bytes, ending: str) -> str:
+    if ending == "tar":
         # a header is known by its sum, and by that its octal numbers end it
         return "tar" if len(head) >= _TAR_HEAD and head[156:157] in {b"\0", b"0", b"1", b"2"} and _sum_fits(head) else ""
     from leakguard.sources._text import is_utf8

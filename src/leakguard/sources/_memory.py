@@ -124,7 +124,7 @@ def open_memory(repository: Repository, engine: Engine, environ: Mapping[str, st
             border = f.read()
     except OSError:
         border = b""
-    level, _portable, skip = engine.settings
+    level, _portable, skip, _pairs = engine.settings
     weights = [*WEIGHTS.items(), *LEVELS.items()]
     told = [__version__, engine.rules.digest, engine.name, level, sorted(skip), weights, *repository.objects]
     digest = blake2b(repr(told).encode("utf-8", "surrogateescape") + border, digest_size=16).hexdigest()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from leakguard.gitio.repository import Repository
-from leakguard.model.blob import GitProvenance
+from leakguard.model.blob import GitProvenance, MemberProvenance, outermost
 from leakguard.model.finding import Finding, Place
 
 _LOOKUPS = 20_000
@@ -19,7 +19,8 @@ _TREES = 20
 def settle(repository: Repository, findings: Iterable[Finding]) -> list[Finding]:
     """Fill in author, date and branches of every place."""
     findings = list(findings)
-    found = {p.provenance for f in findings for p in f.places if isinstance(p.provenance, GitProvenance)}
+    outer = {outermost(p.provenance) for f in findings for p in f.places}
+    found = {p for p in outer if isinstance(p, GitProvenance)}
     if not found:
         return findings
     people = _people(repository, sorted({p.commit for p in found if p.commit}))
@@ -31,7 +32,11 @@ def settle(repository: Repository, findings: Iterable[Finding]) -> list[Finding]
 
     def told(place: Place) -> Place:
         p = place.provenance
-        return place._replace(provenance=known[p]) if isinstance(p, GitProvenance) else place
+        if isinstance(p, GitProvenance):
+            return place._replace(provenance=known[p])
+        if isinstance(p, MemberProvenance) and isinstance(p.outer, GitProvenance):
+            return place._replace(provenance=p._replace(outer=known[p.outer]))
+        return place
 
     return [f._replace(places=tuple(map(told, f.places))) for f in findings]
 

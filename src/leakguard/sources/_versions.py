@@ -15,6 +15,7 @@ from typing import NamedTuple
 from leakguard.engine.sieve import IN_CODE, Sieve, Span
 from leakguard.gitio.delta import apply, carried
 from leakguard.gitio.pack import BLOB, DamagedPackError, Pack
+from leakguard.sources._magic import kind_of
 from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
 
 LIMIT = 32 << 20
@@ -118,6 +119,9 @@ class Walk:
             out.held.append(number)
             return None, None
         if number in self._skip:
+            return data, None
+        if kind_of(data):
+            out.held.append(number)  # what it holds is not where its bytes changed
             return data, None
         encoding = sniff(data, whole=len(data) <= HEAD)
         if encoding == "binary":

@@ -16,6 +16,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from leakguard.config import ARCHIVE_DEPTH
 from leakguard.errors import SourceError, UsageError
 from leakguard.model.blob import Blob, FileProvenance, Gone, MemberProvenance, Outer, Skipped
 from leakguard.model.finding import Place
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 SHARD_BYTES = 1 << 20
 SHARD_FILES = 96
-DEPTH = 8
-"""Containers within containers that are looked into."""
 GROWTH = 64 << 20
 """Bytes that a file may grow beyond twice its size while it is read; a log written faster than it is scanned must end."""
 _FLAGS = (
@@ -81,7 +80,7 @@ class FilesSource:
         *,
         ignore: bool = True,
         max_size: int | None = None,
-        depth: int = DEPTH,
+        depth: int = ARCHIVE_DEPTH,
         exclude: Callable[[str], Callable[[str], str] | None] | None = None,
     ) -> None:
         self.notes: list[str] = []

@@ -12,22 +12,21 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from leakguard.config import ARCHIVE_DEPTH
 from leakguard.engine.sieve import Sieve
 from leakguard.engine.values import CODE, file_kind
 from leakguard.gitio.log import GITLINK, Change, Commit, Log
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.repository import Repository
-from leakguard.model.blob import Blob, GitProvenance, Gone, Skipped, path_in
+from leakguard.model.blob import Blob, GitProvenance, Gone, MemberProvenance, Skipped, outermost, path_in
 from leakguard.model.finding import Candidate, Finding, Place
 from leakguard.sources._focus import focused
 from leakguard.sources._held import Held, every, held, nothing_held, pack_names
 from leakguard.sources._memory import Memory
 from leakguard.sources._settle import settle
 from leakguard.sources._text import cut, read_all, reader
-from leakguard.sources.staged import blobs_of, lines_of
+from leakguard.sources.staged import COMPARED, blobs_of, cut_member, lines_of, member_of
 
-_COMPARED = 64 << 20
-"""Bytes; a larger version is not compared, every line of the new one counts."""
 _SHARD = 64
 """Objects that are read in one go."""
 
@@ -75,6 +74,10 @@ class HistoryShard(NamedTuple):
     margin: tuple[int, int]
     """Bytes before and after a span that decide what stands there."""
     size: int
+    depth: int = ARCHIVE_DEPTH
+    """How deep containers are looked into."""
+    expired: Callable[[], bool] | None = None
+    """Says that the time is up (only in this process)."""
 
     def blobs(self) -> Iterator[Blob | Skipped]:
         """Yield each object's content once for each place it had."""
@@ -90,13 +93,13 @@ class HistoryShard(NamedTuple):
                 elif self.max_size and size > self.max_size:
                     yield Skipped(provenance, "max-size", by_choice=True, detail=f"{size} bytes")
                 elif kind == "blob":
-                    for blob in blobs_of(more, provenance):
+                    for blob in blobs_of(more, provenance, self.depth, size=size, expired=self.expired):
                         yield focused(blob, entry.spans, self.margin) if isinstance(blob, Blob) else blob
 
     def reopen(self, place: Place) -> bytes | Gone:
         """Return the bytes of a place again."""
         with self.repository.contents() as objects:
-            return _again(objects, place)
+            return _again(objects, place, self.depth)
 
 
 class NamesShard(NamedTuple):
@@ -124,13 +127,15 @@ def _text(kind: str, read: Callable[[int], bytes], provenance: GitProvenance) ->
     yield Blob(text[begin:], provenance._replace(kind=kind), begin, text.count(b"\n", 0, begin) + 1)
 
 
-def _again(objects: Objects, place: Place) -> bytes | Gone:
-    provenance = place.provenance
+def _again(objects: Objects, place: Place, depth: int) -> bytes | Gone:
+    provenance = outermost(place.provenance)
     if not isinstance(provenance, GitProvenance):
         return Gone("it is not of this repository")
     if provenance.kind in {"path-name", "ref-name"}:
         return _in_name(place)
     for _oid, _kind, _size, read in objects.each([provenance.blob]):
+        if isinstance(place.provenance, MemberProvenance):
+            return cut_member(read_all(read), place, depth)
         found = cut(reader(read_all(read)), place.encoding, place.offset, place.length)
         return Gone("git has no such content any more") if found is None else found
     return Gone("git has no such content any more")
@@ -157,6 +162,8 @@ class HistorySource:
         forks: bool = False,
         exclude: Callable[[str], str] | None = None,
         max_size: int | None = None,
+        depth: int = ARCHIVE_DEPTH,
+        expired: Callable[[], bool] | None = None,
         progress: Callable[[float], None] | None = None,
         memory: Memory | None = None,
     ) -> None:
@@ -169,6 +176,8 @@ class HistorySource:
         self._forks = forks
         self._exclude = exclude
         self._max_size = max_size
+        self._depth = depth
+        self._expired = expired
         self._progress = progress
         self.notes: list[str] = []
         self.walked = (0, 0)
@@ -216,7 +225,7 @@ class HistorySource:
         entries.sort(key=lambda entry: (entry.path, -entry.time, entry.oid))
         for at in range(0, len(entries), _SHARD):
             some = tuple(entries[at : at + _SHARD])
-            yield HistoryShard(repository, some, self._max_size, margin, len(some) << 16)
+            yield HistoryShard(repository, some, self._max_size, margin, len(some) << 16, self._depth, self._expired)
         if suspicious:
             yield NamesShard(suspicious, 1)
 
@@ -320,7 +329,8 @@ class HistorySource:
         return any(self._new_place(place) for place in (candidate.place, *candidate.others))
 
     def _new_place(self, place: Place) -> bool:
-        provenance = place.provenance
+        provenance = outermost(place.provenance)
+        inner = place.provenance.inner if isinstance(place.provenance, MemberProvenance) else ()
         if self._scope.whole or not isinstance(provenance, GitProvenance) or provenance.kind != "history":
             return True
         old = self._old.get((provenance.blob, provenance.path), ())
@@ -328,7 +338,9 @@ class HistorySource:
             return True
         if self._objects is None:
             self._objects = self._repository.contents()
-        texts = [self._objects.read(oid, limit=_COMPARED) for oid in (provenance.blob, *old)]
+        texts = [self._objects.read(oid, limit=COMPARED) for oid in (provenance.blob, *old)]
+        if inner:
+            texts = [text and member_of(text, provenance, inner, self._depth) for text in texts]
         versions = [None if text is None else lines_of(text) for text in texts]
         now = versions[0]
         if now is None:
@@ -354,7 +366,7 @@ class HistorySource:
         """Return the bytes of a place again."""
         if self._objects is None:
             self._objects = self._repository.contents()
-        return _again(self._objects, place)
+        return _again(self._objects, place, self._depth)
 
     def close(self) -> None:
         """End git."""

@@ -9,15 +9,19 @@ candidate at all, so that no old version has to be read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 
+from leakguard.config import ARCHIVE_DEPTH
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.staged import GITLINK, SYMLINK, Change
-from leakguard.model.blob import STRINGS, Blob, FileProvenance, Gone, Provenance, Skipped
+from leakguard.model.blob import STRINGS, Blob, FileProvenance, Gone, MemberProvenance, Outer, Provenance, Skipped, outermost
 from leakguard.model.finding import Candidate, Place
 from leakguard.sources._chunks import chunks
+from leakguard.sources._magic import kind_of
 from leakguard.sources._text import HEAD, cut, decoder, read_all, reader, sniff
 
-_COMPARED = 64 << 20
+COMPARED = 64 << 20
 """Bytes; a larger version is not compared, every line of the new one counts."""
 _MOVED_FROM = 200
 """So many deleted files are looked at for lines that moved."""
@@ -36,6 +40,7 @@ class StagedSource:
         expired: Callable[[], bool],
         exclude: Callable[[str], str] | None = None,
         max_size: int | None = None,
+        depth: int = ARCHIVE_DEPTH,
     ) -> None:
         self._top = top
         self._changes = {change.path: change for change in changes}
@@ -44,7 +49,8 @@ class StagedSource:
         self._expired = expired
         self._exclude = exclude
         self._max_size = max_size
-        self._lines: dict[str, list[bytes] | None] = {}
+        self._depth = depth
+        self._lines: dict[tuple[str, tuple[str, ...]], list[bytes] | None] = {}
 
     def blobs(self) -> Iterator[Blob | Skipped]:
         """Yield each staged content in the order of its path."""
@@ -75,15 +81,17 @@ class StagedSource:
         elif change.mode == SYMLINK:
             yield Blob(read_all(read), provenance)
         else:
-            yield from blobs_of(read, provenance)
+            yield from blobs_of(read, provenance, self._depth, name=change.path, size=size, expired=self._expired)
 
     def reopen(self, place: Place) -> bytes | Gone:
         """Return the bytes of a place again, out of the object that was staged."""
-        provenance = place.provenance
-        change = self._changes.get(provenance.path) if isinstance(provenance, FileProvenance) else None
+        outer = outermost(place.provenance)
+        change = self._changes.get(outer.path) if isinstance(outer, FileProvenance) else None
         if change is None:
             return Gone("it is not staged")
         data = self._objects.read(change.blob)
+        if data is not None and isinstance(place.provenance, MemberProvenance):
+            return cut_member(data, place, self._depth)
         found = None if data is None else cut(reader(data), place.encoding, place.offset, place.length)
         return Gone("git has no such content any more") if found is None else found
 
@@ -94,24 +102,30 @@ class StagedSource:
         return any(self._new_lines(path, [place for place in places if place.provenance == path]) for path in paths)
 
     def _new_lines(self, provenance: Provenance, places: Sequence[Place]) -> bool:
-        change = self._changes.get(provenance.path) if isinstance(provenance, FileProvenance) else None
+        outer = outermost(provenance)
+        change = self._changes.get(outer.path) if isinstance(outer, FileProvenance) else None
         if change is None or not (change.old or self._gone):
             return True
-        now = self._content(change.blob)
+        inner = provenance.inner if isinstance(provenance, MemberProvenance) else ()
+        now = self._content(change.blob, outer, inner)
         if now is None:
             return True
         spans = [(p.start_line, p.end_line) for p in places]
         touched = {now[n - 1] for first, last in spans for n in range(first, last + 1) if n <= len(now)}
         if change.old:
-            return all(before is None or not touched.issubset(before) for before in map(self._content, change.old))
-        return not any(before is not None and touched.issubset(before) for before in map(self._content, self._gone))
+            before = [self._content(oid, outer, inner) for oid in change.old]
+            return all(lines is None or not touched.issubset(lines) for lines in before)
+        gone = (self._content(oid, outer, inner) for oid in self._gone)
+        return not any(lines is not None and touched.issubset(lines) for lines in gone)
 
-    def _content(self, oid: str) -> list[bytes] | None:
-        """Return the decoded lines of a version; None where it can't be compared."""
-        if oid not in self._lines:
-            data = self._objects.read(oid, limit=_COMPARED)
-            self._lines[oid] = None if data is None else lines_of(data)
-        return self._lines[oid]
+    def _content(self, oid: str, outer: Outer, inner: tuple[str, ...]) -> list[bytes] | None:
+        """Return the decoded lines of a version, or of a member in it; None where it can't be compared."""
+        if (oid, inner) not in self._lines:
+            data = self._objects.read(oid, limit=COMPARED)
+            if data is not None and inner:
+                data = member_of(data, outer, inner, self._depth)
+            self._lines[oid, inner] = None if data is None else lines_of(data)
+        return self._lines[oid, inner]
 
 
 def lines_of(data: bytes) -> list[bytes] | None:
@@ -123,15 +137,42 @@ def lines_of(data: bytes) -> list[bytes] | None:
     return [line.rstrip() for line in text.split(b"\n")]
 
 
-def blobs_of(read: Callable[[int], bytes], provenance: Provenance) -> Iterator[Blob | Skipped]:
-    """Yield the blobs of a content that can be read once."""
+def member_of(data: bytes, outer: Outer, inner: tuple[str, ...], depth: int) -> bytes | None:
+    """Return the bytes of a member of a container; None where there is no such member, or too much of it."""
+    from leakguard.sources.unpack import TROUBLE, forward
+    from leakguard.sources.unpack.again import member
+    from leakguard.sources.unpack.budget import Limits
+
+    try:
+        read = member(forward(reader(data)), outer, inner, Limits(depth=depth))
+        content = b"" if read is None else b"".join(islice(iter(partial(read, 1 << 20), b""), COMPARED >> 20))
+    except TROUBLE:
+        return None
+    return None if read is None or len(content) >= COMPARED else content
+
+
+def cut_member(data: bytes, place: Place, depth: int) -> bytes | Gone:
+    """Return the bytes of a place in a container that is held."""
+    from leakguard.sources.unpack import forward
+    from leakguard.sources.unpack.again import Reopener
+    from leakguard.sources.unpack.budget import Limits
+
+    return Reopener(lambda _outer: forward(reader(data)), Limits(depth=depth)).cut(place)
+
+
+def blobs_of(
+    read: Callable[[int], bytes],
+    provenance: Outer,
+    depth: int,
+    *,
+    name: str = "",
+    size: int = 0,
+    expired: Callable[[], bool] | None = None,
+) -> Iterator[Blob | Skipped]:
+    """Yield the blobs of a content that can be read once; `name` where it may tell what it is."""
     head = b""
     while len(head) <= HEAD and (piece := read(1 << 16)):
         head += piece
-    encoding = sniff(head, whole=len(head) <= HEAD)
-    if encoding == "binary":
-        yield Skipped(provenance, "binary", by_choice=True)
-        return
 
     def read_on(size: int) -> bytes:
         nonlocal head
@@ -140,4 +181,14 @@ def blobs_of(read: Callable[[int], bytes], provenance: Provenance) -> Iterator[B
             return first
         return read(size)
 
-    yield from chunks(read_on, provenance, encoding)
+    if depth and (kind := kind_of(head, name)):
+        from leakguard.sources.unpack import within
+        from leakguard.sources.unpack.budget import Budget, Limits
+
+        yield from within(read_on, provenance, kind, Budget(Limits(depth=depth), size, expired=expired))
+        return
+    encoding = sniff(head, whole=len(head) <= HEAD)
+    if encoding == "binary":
+        yield Skipped(provenance, "binary", by_choice=True)
+    else:
+        yield from chunks(read_on, provenance, encoding)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from leakguard.config import ARCHIVE_DEPTH
 from leakguard.errors import SourceError
 from leakguard.model.blob import Blob, Gone, Skipped, StreamProvenance
 from leakguard.model.finding import Place
 from leakguard.sources._chunks import chunks
+from leakguard.sources._magic import kind_of
 from leakguard.sources._text import HEAD, sniff
 
 _MOMENT = 0.1
@@ -25,8 +27,9 @@ class Readable(Protocol):
 class StreamSource:
     """Standard input or another stream; `name` is shown as its place and tells the kind of file."""
 
-    def __init__(self, stream: Readable, name: str) -> None:
+    def __init__(self, stream: Readable, name: str, *, depth: int = ARCHIVE_DEPTH) -> None:
         self._stream = stream
+        self._depth = depth
         self._provenance = StreamProvenance(name)
         self._taken = False
 
@@ -44,10 +47,6 @@ class StreamSource:
         try:
             while len(head) <= HEAD and not (head and self._idle()) and (piece := self._read(1 << 16)):
                 head += piece
-            encoding = sniff(head, whole=len(head) <= HEAD)
-            if encoding == "binary":
-                yield Skipped(self._provenance, "binary", by_choice=True)
-                return
 
             def read_on(size: int) -> bytes:
                 nonlocal head
@@ -56,9 +55,23 @@ class StreamSource:
                     return first
                 return self._read(size)
 
-            yield from chunks(read_on, self._provenance, encoding, idle=self._idle)
+            if self._depth and (kind := kind_of(head, self._provenance.name)):
+                yield from self._inside(read_on, kind)
+                return
+            encoding = sniff(head, whole=len(head) <= HEAD)
+            if encoding == "binary":
+                yield Skipped(self._provenance, "binary", by_choice=True)
+            else:
+                yield from chunks(read_on, self._provenance, encoding, idle=self._idle)
         except OSError as e:
             yield Skipped(self._provenance, "unreadable", by_choice=False, detail=e.strerror or type(e).__name__)
+
+    def _inside(self, read: Callable[[int], bytes], kind: str) -> Iterator[Blob | Skipped]:
+        from leakguard.sources.unpack import within
+        from leakguard.sources.unpack.budget import Budget, Limits
+
+        budget = Budget(Limits(depth=self._depth), 0)
+        yield from within(budget.fed(read), self._provenance, kind, budget)
 
     def _idle(self) -> bool:
         """Whether nothing comes for a moment; a stream without a descriptor never pauses."""

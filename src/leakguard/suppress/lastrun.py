@@ -13,7 +13,7 @@ from typing import Any
 
 from leakguard.config import git_top, user_folder
 from leakguard.errors import UsageError
-from leakguard.model.blob import GitProvenance, StreamProvenance, outermost, path_in
+from leakguard.model.blob import GitProvenance, MemberProvenance, StreamProvenance, outermost, path_in
 from leakguard.model.finding import Finding, Place, Report
 from leakguard.suppress.baseline import create
 
@@ -64,10 +64,11 @@ def _place(place: Place) -> dict[str, Any]:
     stream = isinstance(outer, StreamProvenance)
     return {
         "root": "" if isinstance(outer, StreamProvenance) else os.fsencode(outer.root).decode("utf-8", "surrogateescape"),
-        "path": "" if stream or place.blob_id else path_in(p),
+        "path": "" if stream or place.blob_id else path_in(outer),
+        "inside": [] if place.blob_id or not isinstance(p, MemberProvenance) else list(p.inner),
         "stream": path_in(p) if stream else "",
         "blob": outer.blob if isinstance(outer, GitProvenance) else "",
-        "kind": p.kind,
+        "kind": outer.kind,
         "line": place.start_line,
         "part": place.part,
     }

@@ -46,7 +46,7 @@ class Tools(NamedTuple):
     allowed: tuple[Allowed, ...] = ()
     """Hosts that a person or trusted configuration allowed."""
     endpoints: Mapping[str, tuple[str, ...]] = {}
-    """Provider -> base URLs of its installations that are ours, from trusted configuration."""
+    """Provider -> base URLs that are asked in place of its own hosts, from trusted configuration."""
 
 
 class Verifier(Protocol):

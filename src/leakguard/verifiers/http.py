@@ -37,8 +37,12 @@ Prepare = Callable[[Request, Mapping[str, str]], Request]
 """Signs a request; for verifiers that build on this one."""
 
 
-class Unsendable(Exception):  # noqa: N818 - never leaves this module
-    """A value can't be written into its place of a request."""
+class Unsendable(Exception):  # noqa: N818 - no failure: it becomes a verdict
+    """A request can't be written; `cause` is why."""
+
+    def __init__(self, message: str, cause: str = "unexpected") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 def plan(credential: Credential, tools: Tools) -> Iterator[Sent]:
@@ -61,7 +65,7 @@ def check(credential: Credential, tools: Tools, prepare: Prepare | None = None) 
         values = _values(credential)
         hosts = _hosts(credential, tools, values)
     except Unsendable as e:
-        return Verdict("unknown", "unexpected", str(e))
+        return Verdict("unknown", e.cause, str(e))
     policy = policy_of(credential.check, tools)
     verdicts: list[Verdict] = []
     for host in hosts:
@@ -108,13 +112,16 @@ def _hosts(credential: Credential, tools: Tools, values: Mapping[str, str]) -> l
         if not beside:
             raise Unsendable("what stands beside it is no host")
         return [beside[1].lower()]
-    own = [url.partition("://")[2].rstrip("/") for url in tools.endpoints.get(credential.check.provider, ())]
-    return [*own, *credential.check.hosts]
+    own = [url.removeprefix("https://").rstrip("/") for url in tools.endpoints.get(credential.check.provider, ())]
+    return own or list(credential.check.hosts)
 
 
 def _at(credential: Credential, tools: Tools, policy: Policy, values: dict[str, str], prepare: Prepare | None) -> Verdict:
     """Run the steps: the first that proves something decides, later ones only add to the identity."""
-    secrets = [s.reveal()[s.public :] for s in (credential.secret, *(p for _, p in credential.parts if not p.public))]
+    secrets = [
+        s.reveal()[s.public :]
+        for s in (credential.secret, *(p for name, p in credential.parts if not p.public and name != "around"))
+    ]
     decided: Verdict | None = None
     seen: list[Evidence] = []
     for step in credential.check.steps:
@@ -129,7 +136,7 @@ def _at(credential: Credential, tools: Tools, policy: Policy, values: dict[str, 
                 request = prepare(request, values)
             response = tools.ask(request, policy)
         except Unsendable as e:
-            decided = decided or Verdict("unknown", "unexpected", str(e))
+            decided = decided or Verdict("unknown", e.cause, str(e))
             break
         except NetError as e:
             decided = decided or Verdict("unknown", e.cause, e.message)
@@ -187,7 +194,7 @@ def build(step: Step, values: Mapping[str, str], check: Check) -> Request:
 def _fill(text: str, values: Mapping[str, str], quoted: Callable[[str, str], str] = lambda _name, value: value) -> str:
     def one(found: re.Match[str]) -> str:
         if found[1] not in values:
-            raise Unsendable(f"its {found[1].replace('_', ' ')} was not found")
+            raise Unsendable(f"its {found[1].replace('_', ' ')} was not found", "no_partner")
         return quoted(found[1], values[found[1]])
 
     return _VARIABLE.sub(one, text)
@@ -213,7 +220,7 @@ def _url(template: str, values: Mapping[str, str], check: Check) -> tuple[str, s
     if template == "${secret}":
         return _fill(template, values), "/{secret}"
     at = template.index("/", 8) if "/" in template[8:] else len(template)
-    host, rest = template[:at], template[at:] or "/"
+    host, rest = template[8:at], template[at:] or "/"
     derived = {name for name, _ in check.vars}
 
     def in_host(name: str, value: str) -> str:
@@ -230,7 +237,9 @@ def _url(template: str, values: Mapping[str, str], check: Check) -> tuple[str, s
     path, mark, query = rest.partition("?")
     shown = _VARIABLE.sub(lambda found: "{" + found[1] + "}", path)
     written = _fill(host, values, in_host)
-    prefix = written[8:].partition("/")[2]
+    # only an installation of ours may be named with http://
+    written = written if written.startswith("http://") else f"https://{written}"
+    prefix = written.partition("://")[2].partition("/")[2]
     filled = _fill(path, values, in_path) + mark + _fill(query, values, lambda _name, value: quote(value, safe=""))
     return written + filled, (f"/{prefix}" if prefix else "") + shown
 

@@ -9,13 +9,14 @@ never holds one whole unless its index stands at the end. Nothing is unpacked to
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from typing import IO, NamedTuple, Protocol
 
-from leakguard.model.blob import Blob, MemberProvenance, Outer, Provenance, Skipped, path_in
-from leakguard.sources._chunks import chunks
+from leakguard.model.blob import Blob, MemberProvenance, Outer, Part, Provenance, Skipped, path_in
+from leakguard.sources._chunks import CHUNK, chunks
 from leakguard.sources._magic import kind_of
 from leakguard.sources._text import HEAD, sniff
 from leakguard.sources.unpack.budget import Budget, SpentError
@@ -26,6 +27,10 @@ TOLD = 100
 """So many members of one container are told one by one for the same reason; more are told as a number."""
 _ARCHIVES = frozenset({"tar", "cpio"})
 """What usually lies compressed: `a.tar.gz` is one thing for people, so what it holds is `a.tar.gz!/member`."""
+
+_NAMELESS = "(no name)"
+_PARTED = 1 << 20
+"""Bytes that a chunk of a text with parts owns."""
 
 Read = Callable[[int], bytes]
 """Gives the next bytes, at most about so many; `b""` only at the end. Raises `DamagedError`, `OSError` or `SpentError`."""
@@ -48,11 +53,18 @@ class Member(NamedTuple):
     """One thing in a container."""
 
     name: str
-    """As the container calls it, made of any bytes (surrogateescape); only ever shown, never a path to write to."""
+    """As the container calls it, made of any bytes (surrogateescape); only ever shown, never a path to write to.
+
+    Empty: the container's own text, at most one member of it.
+    """
     read: Read
     facts: Facts = ()
     text: bool = False
     """The reader made the text itself (a document's page), so it is neither sniffed nor looked into."""
+    parts: list[Part] | None = None
+    """Of such a text: filled as it is read."""
+    kind: str = ""
+    """The format of what is no text, where the container knows it."""
 
 
 class Untold(NamedTuple):
@@ -91,6 +103,7 @@ class Leaf(NamedTuple):
     head: bytes
     """What it begins with; `read` gives it again. More than `HEAD` bytes, if there are so many."""
     text: bool
+    parts: list[Part] | None = None
 
 
 def inside(file: IO[bytes], outer: Outer, kind: str, budget: Budget) -> Iterator[Blob | Skipped]:
@@ -105,7 +118,9 @@ def inside(file: IO[bytes], outer: Outer, kind: str, budget: Budget) -> Iterator
             binary[item.names[:-1]] = binary.get(item.names[:-1], 0) + 1
             continue
         text = Sound(budget.text(item.read))
-        yield from chunks(text.read, MemberProvenance(outer, item.names, item.facts), encoding)
+        # parts take room of their own, so their text comes in smaller pieces
+        size = CHUNK if item.parts is None else _PARTED
+        yield from parted(chunks(text.read, MemberProvenance(outer, item.names, item.facts), encoding, chunk=size), item.parts)
         if text.error is not None:
             yield from _troubled(outer, item.names, text.error, budget)
     for names, number in binary.items():
@@ -138,12 +153,12 @@ def leaves(
             continue
         sound = Sound(member.read)
         read, head = ahead(sound.read)
-        found = "" if member.text else kind_of(head, names[-1])
+        found = "" if member.text else member.kind or kind_of(head, names[-1])
         if found:
             below = inner if wraps and found in _ARCHIVES else names
             yield from _nested(read, found, outer, below, more, budget)
         else:
-            yield Leaf(names, more, read, head, member.text)
+            yield Leaf(names, more, read, head, member.text, member.parts)
         if sound.error is not None:
             yield from _troubled(outer, names, sound.error, budget)
         if budget.over:
@@ -196,8 +211,10 @@ def listed(file: IO[bytes], kind: str, outer: Outer, inner: tuple[str, ...], fac
                 yield member, inner, facts
                 continue
             budget.member()
-            number = taken[member.name] = taken.get(member.name, 0) + 1
-            names = (*inner, f"{member.name}#{number}" if number > 1 else member.name)
+            own = isinstance(member, Untold) or member.text
+            called = member.name or ("" if own else _NAMELESS)
+            number = taken[called] = taken.get(called, 0) + 1
+            names = (*inner, f"{called}#{number}" if number > 1 else called) if called else inner
             if isinstance(member, Untold):
                 yield member, names, facts
             else:
@@ -206,6 +223,18 @@ def listed(file: IO[bytes], kind: str, outer: Outer, inner: tuple[str, ...], fac
         if not (budget.over and budget.told and isinstance(e, SpentError)):
             budget.told = budget.told or budget.over
             yield untold(e), inner, facts
+
+
+def parted(blobs: Iterator[Blob], parts: list[Part] | None) -> Iterator[Blob]:
+    """Give the chunks of a made text its parts, and forget those that lie behind."""
+    if parts is None:
+        yield from blobs
+        return
+    for blob in blobs:
+        behind = bisect_right(parts, blob.offset, key=lambda part: part.offset) - 1
+        if behind > 0:
+            del parts[:behind]
+        yield blob._replace(parts=parts)
 
 
 def untold(error: BaseException) -> Untold:
@@ -254,7 +283,7 @@ def opened(read: Read, kind: str, budget: Budget) -> IO[bytes]:
     """
     module = format_of(kind)
     if not module.SEEKS:
-        return io.BufferedReader(_Raw(read), 1 << 16)
+        return forward(read)
     held = _Held(budget)
     try:
         for piece in iter(partial(read, 1 << 20), b""):
@@ -263,12 +292,17 @@ def opened(read: Read, kind: str, budget: Budget) -> IO[bytes]:
             except SpentError:
                 if not getattr(module, "STREAMS", False):
                     raise
-                return io.BufferedReader(_Raw(_after(held, piece, read)), 1 << 16)
+                return forward(_after(held, piece, read))
     except BaseException:
         held.close()
         raise
     held.seek(0)
     return held
+
+
+def forward(read: Read) -> IO[bytes]:
+    """Return a file that can be read once."""
+    return io.BufferedReader(_Raw(read), 1 << 16)
 
 
 def _after(held: _Held, piece: bytes, read: Read) -> Read:

@@ -56,14 +56,15 @@ class Stream:
         Raises:
             DamagedError: it is cut or damaged.
         """
-        data = b""
         while not self._ended:
+            data, cut = b"", False
             if self._inflate.eof:
                 data = self._next()
                 if self._ended:
                     break
             elif self._inflate.needs_input:
                 data = self._file.read(_PIECE)
+                cut = not data
             try:
                 out = self._inflate.decompress(data, min(size, _OUT))
             except self._errors:
@@ -71,10 +72,9 @@ class Stream:
                 raise DamagedError(msg) from None
             if out:
                 return out
-            if not data and not self._inflate.eof and self._inflate.needs_input:
+            if cut and not self._inflate.eof:
                 msg = f"the {self._what} stream ends too early"
                 raise DamagedError(msg)
-            data = b""
         return b""
 
     def _next(self) -> bytes:

@@ -13,7 +13,8 @@ except ImportError:
     pass
 else:
     _library = isal_zlib
-    ERRORS = (zlib.error, isal_zlib.error)  # type: ignore[assignment, unused-ignore]  # isal has no types here
+    # a stream that ends within what it was given before makes it say RuntimeError
+    ERRORS = (zlib.error, isal_zlib.error, RuntimeError)  # type: ignore[assignment, unused-ignore]  # isal has no types here
 
 crc32 = _library.crc32
 

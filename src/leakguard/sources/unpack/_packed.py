@@ -67,7 +67,8 @@ class Unpacked:
         if self._told >= 0:
             size = min(size, self._told)
         while size and not inner.eof:
-            data = self._packed.some(_PIECE) if inner.needs_input else b""
+            hungry = inner.needs_input
+            data = self._packed.some(_PIECE) if hungry else b""
             try:
                 out = inner.decompress(data, size)
             except self._errors:
@@ -78,7 +79,7 @@ class Unpacked:
             if out:
                 self._told -= len(out) if self._told > 0 else 0
                 return out
-            if not data and not inner.eof and inner.needs_input:
+            if hungry and not data and not inner.eof:
                 msg = "its bytes end too early"
                 raise DamagedError(msg)
         return b""

@@ -24,12 +24,14 @@ _ANY_SIZE = 1 << 50
 class Reopener:
     """Cuts bytes out of what lies in containers; `open_outer` opens the outermost one, or says why it can't.
 
-    What it gives need not be seekable; where it is, it was so when the container was scanned.
+    What it gives need not be seekable; where it is, it was so when the container was scanned. `kind`: what it gives, where
+    its first bytes don't tell.
     """
 
-    def __init__(self, open_outer: Callable[[Outer], IO[bytes] | Gone], limits: Limits) -> None:
+    def __init__(self, open_outer: Callable[[Outer], IO[bytes] | Gone], limits: Limits, kind: str = "") -> None:
         self._open = open_outer
         self._limits = limits
+        self._kind = kind
         self._outer: Outer | None = None
         self._files: list[IO[bytes]] = []
         self._leaves: Iterator[Leaf] = iter(())
@@ -66,7 +68,7 @@ class Reopener:
             return file
         self._files.append(file)
         self._outer = outer
-        self._leaves = _leaves(file, outer, self._limits, self._files)
+        self._leaves = _leaves(file, outer, self._limits, self._files, self._kind)
         return None
 
     def _forward(self, inner: tuple[str, ...], encoding: str) -> _At | None:
@@ -82,10 +84,12 @@ def member(file: IO[bytes], outer: Outer, inner: tuple[str, ...], limits: Limits
     return next((leaf.read for leaf in _leaves(file, outer, limits, []) if leaf.names == inner), None)
 
 
-def _leaves(file: IO[bytes], outer: Outer, limits: Limits, files: list[IO[bytes]]) -> Iterator[Leaf]:
+def _leaves(file: IO[bytes], outer: Outer, limits: Limits, files: list[IO[bytes]], kind: str = "") -> Iterator[Leaf]:
     """Yield every member that is no container, in the order of the scan."""
     budget = Budget(limits, _ANY_SIZE)
-    if file.seekable():
+    if kind:
+        pass
+    elif file.seekable():
         kind = kind_in(file, path_in(outer))
     else:
         read, head = ahead(file.read)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from leakguard.config import ARCHIVE_DEPTH
+
 
 class SpentError(Exception):
     """A limit is reached; the text names it."""
@@ -23,7 +25,7 @@ class Limits(NamedTuple):
     read to its end. Text costs the engine, so it has a limit of its own; other bytes are only passed on the way to others.
     """
 
-    depth: int = 8
+    depth: int = ARCHIVE_DEPTH
     """Containers within containers; 0: none is looked into."""
     ratio: int = 250
     """Bytes that come out for each byte that the outermost container has; counted past the limits below."""

@@ -8,6 +8,7 @@ still stands in free pages is not looked at.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,6 +31,8 @@ _STEPS = 10_000
 
 def members(file: IO[bytes], _name: str, budget: Budget) -> Iterator[Member | Untold]:
     """Yield the schema, then each table and its values that are containers."""
+    if _is_cut(file):
+        yield Untold("", "damaged", by_choice=False, detail="the database is shorter than its header says")
     with closing(_connect(file)) as database:
         _harden(database, budget)
         try:
@@ -44,6 +47,16 @@ def members(file: IO[bytes], _name: str, budget: Budget) -> Iterator[Member | Un
                 table = _Table(database, str(name), budget)
                 yield Member(str(name), table.read)
                 yield from table.containers()
+
+
+def _is_cut(file: IO[bytes]) -> bool:
+    """Whether pages are missing at the end, which SQLite may take for empty ones."""
+    head = file.read(100)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    page = int.from_bytes(head[16:18], "big")
+    pages = int.from_bytes(head[28:32], "big") if head[24:28] == head[92:96] else 0
+    return len(head) < 100 or (65536 if page == 1 else page) * pages > size
 
 
 def _connect(file: IO[bytes]) -> sqlite3.Connection:

@@ -30,29 +30,48 @@ _LISTING = ord("D")
 """A folder with the names that it had, of GNU's incremental archives."""
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
+    """One member."""
+
     name: str
     kind: int
     size: int
     target: bytes
     raw: bytes
 
+    @property
+    def is_folder(self) -> bool:
+        return self.kind == _FOLDER
+
+    @property
+    def is_device(self) -> bool:
+        return self.kind in _DEVICES
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return self.kind == _SYMBOLIC
+
+    @property
+    def has_bytes(self) -> bool:
+        return self.kind not in _NO_BYTES and self.kind != _LISTING
+
 
 def members(file: IO[bytes], _name: str, _budget: Budget) -> Iterator[Member | Untold]:
     """Yield files, the targets of symbolic links, and what has no bytes to read."""
-    archive = _Archive(file)
+    archive = Archive(file)
     while (header := archive.next()) is not None:
         if isinstance(header, Untold):
             yield header
-        elif header.kind in _DEVICES:
+        elif header.is_device:
             yield Untold(header.name, "device", by_choice=True)
-        elif header.kind == _SYMBOLIC:
+        elif header.is_link:
             yield Member(header.name, reader(header.target))
-        elif header.kind not in _NO_BYTES and header.kind != _LISTING:
+        elif header.has_bytes:
             yield Member(header.name, archive.content(header).read)
 
 
-class _Archive:
+class Archive:
     """The headers one after the other; what of a member was not read is skipped."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -63,7 +82,7 @@ class _Archive:
         self._pax: dict[bytes, bytes] = {}
         self._global: dict[bytes, bytes] = {}
 
-    def next(self) -> _Header | Untold | None:
+    def next(self) -> Header | Untold | None:
         """Return the next member, what is wrong with it, or None at the end.
 
         Raises:
@@ -115,7 +134,7 @@ class _Archive:
         self._left = self._padding = 0
         return Untold("", "damaged", by_choice=False, detail="a header of the tar is damaged; read on from the next good one")
 
-    def _header(self, block: bytes, name: bytes, target: bytes) -> _Header:
+    def _header(self, block: bytes, name: bytes, target: bytes) -> Header:
         pax = self._pax
         kind = block[156]
         if not name:
@@ -132,9 +151,9 @@ class _Archive:
         elif name.endswith(b"/") and not size:
             kind = _FOLDER  # before POSIX a folder was a file whose name ends so
         self._left, self._padding = size, -size % _BLOCK
-        return _Header(name.decode("utf-8", "surrogateescape"), kind, size, target, block)
+        return Header(name.decode("utf-8", "surrogateescape"), kind, size, target, block)
 
-    def content(self, header: _Header) -> _Content:
+    def content(self, header: Header) -> _Content:
         """Return the reader of a member."""
         pax = self._pax
         if header.kind == _SPARSE:
@@ -244,7 +263,7 @@ class _Again:
 class _Content:
     """The bytes of one member; of a sparse one the parts with short holes between them."""
 
-    def __init__(self, archive: _Archive, parts: list[tuple[int, int]] | None) -> None:
+    def __init__(self, archive: Archive, parts: list[tuple[int, int]] | None) -> None:
         self._archive = archive
         self._parts = iter(parts) if parts is not None else None
         self._here = 0

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
-from leakguard.sources.unpack import DamagedError, Member, MissingError, Untold
+from leakguard.sources.unpack import DamagedError, Member, MissingError, Read, Untold
 from leakguard.sources.unpack._packed import STORED, Unpacked
 from leakguard.sources.unpack._parts import Part
 from leakguard.sources.unpack.budget import Budget
@@ -30,7 +30,7 @@ _TAIL = 1 << 17
 """Bytes at the end in which the end record lies, with the longest comment behind it."""
 
 
-def members(file: IO[bytes], _name: str, _budget: Budget) -> Iterator[Member | Untold]:
+def members(file: IO[bytes], _name: str, budget: Budget) -> Iterator[Member | Untold]:
     """Yield the members in the order of their bytes."""
     if not file.seekable():
         yield from _one_by_one(_Input(file))
@@ -41,7 +41,7 @@ def members(file: IO[bytes], _name: str, _budget: Budget) -> Iterator[Member | U
         yield Untold("", "damaged", by_choice=False, detail="its index is damaged; read by the headers of its members")
         found = None
     if found is not None:
-        yield from _by_index(file, found)
+        yield from _by_index(file, found, budget)
         return
     file.seek(0)
     yield from _one_by_one(_Input(file))
@@ -60,14 +60,19 @@ def _index(file: IO[bytes]) -> list[zipfile.ZipInfo] | None:
     if length > _INDEX:
         return None
     with zipfile.ZipFile(file) as archive:
-        return sorted(archive.infolist(), key=lambda info: info.header_offset)
+        index = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    if index and index[0].header_offset < 0:
+        msg = "a member begins before the file does"
+        raise DamagedError(msg)
+    return index
 
 
-def _by_index(file: IO[bytes], index: list[zipfile.ZipInfo]) -> Iterator[Member | Untold]:
+def _by_index(file: IO[bytes], index: list[zipfile.ZipInfo], budget: Budget) -> Iterator[Member | Untold]:
     end = index[0].header_offset if index else 0
     if end:
         file.seek(0)
         yield Member(_HEAD, Part(file, end, "zip").read)
+    document = _document(file, index, budget)
     for info in index:
         if not info.compress_size and (info.is_dir() or not info.file_size):
             continue
@@ -77,13 +82,49 @@ def _by_index(file: IO[bytes], index: list[zipfile.ZipInfo]) -> Iterator[Member 
             yield Untold(info.filename, "damaged", by_choice=False, detail="it overlaps another member")
         else:
             try:
-                start = _start(file, info.header_offset)
-                end = start + info.compress_size
-                unpacked = Unpacked(_Packed(file, start, info.compress_size), info.compress_type, info.file_size, info.CRC)
+                unpacked, end = _unpacked(file, info)
             except (DamagedError, MissingError) as e:
                 yield _unread(info.filename, e)
                 continue
-            yield Member(info.filename, unpacked.read)
+            made = document(info) if document is not None else None
+            yield from made if made is not None else (Member(info.filename, unpacked.read),)
+
+
+Document = Callable[[zipfile.ZipInfo], Iterable[Member | Untold] | None]
+"""Makes something else of a member of a zip that is one document or export; None: it is read as in any zip."""
+
+
+def _document(file: IO[bytes], index: list[zipfile.ZipInfo], budget: Budget) -> Document | None:
+    infos = {info.filename: info for info in index}
+    if "[Content_Types].xml" in infos or ("mimetype" in infos and "content.xml" in infos):
+        from leakguard.sources.unpack.office import reader
+    elif "users.json" in infos or "org_users.json" in infos:
+        from leakguard.sources.unpack.slack import reader
+    elif "entities.xml" in infos:
+        from leakguard.sources.unpack.atlassian import reader
+    else:
+        return None
+    return reader(infos, lambda info: budget.counted(_opened(file, info)))
+
+
+def _opened(file: IO[bytes], info: zipfile.ZipInfo) -> Read:
+    """Return a reader of a member, which is opened at the first read."""
+    unpacked: Unpacked | None = None
+
+    def read(size: int) -> bytes:
+        nonlocal unpacked
+        if unpacked is None:
+            unpacked, _end = _unpacked(file, info)
+        return unpacked.read(size)
+
+    return read
+
+
+def _unpacked(file: IO[bytes], info: zipfile.ZipInfo) -> tuple[Unpacked, int]:
+    """Return what unpacks a member, and where its bytes end."""
+    start = _start(file, info.header_offset)
+    packed = _Packed(file, start, info.compress_size)
+    return Unpacked(packed, info.compress_type, info.file_size, info.CRC), start + info.compress_size
 
 
 def _start(file: IO[bytes], offset: int) -> int:

@@ -1,0 +1,127 @@
+"""Text of a part of an office document: runs joined, a paragraph or a row of a table a line, whatever else holds text after it.
+
+One reader for WordprocessingML, PresentationML, SpreadsheetML's comments (ECMA-376) and OpenDocument (ISO 26300), told apart by
+nothing, since their local names do not clash. Values of attributes count where they are long enough to hold a credential:
+targets of links, alternative texts, document variables.
+"""
+
+from __future__ import annotations
+
+from leakguard.sources.unpack._written import Written, fact
+from leakguard.sources.unpack._xml import Handler, local
+
+LONG = 12
+"""Characters from which on the value of an attribute is told."""
+_RUNS = frozenset(("t", "delText", "instrText", "delInstrText", "span", "a", "s", "r", "tab", "br", "line-break", "cr"))
+_BLOCKS = frozenset(("p", "h"))
+_BREAKS = {"br": "\n", "cr": "\n", "line-break": "\n", "tab": "\t", "s": " "}
+_ROWS, _CELLS = frozenset(("tr", "table-row")), frozenset(("tc", "table-cell", "covered-table-cell"))
+_PAGES = frozenset(("page", "table"))
+_DULL = ("rsid", "schemas.", "urn:", "http://purl.org/", "http://www.w3.org/", "application/vnd.", "http://docs.oasis-open.org/")
+"""Beginnings of names and values of attributes that every document has."""
+
+
+class Flow(Handler):
+    """Writes the text of one part."""
+
+    def __init__(self, out: Written) -> None:
+        self._out = out
+        self._line: list[str] = []
+        self._after: list[str] = []
+        """Lines of attributes, told after the paragraph or row."""
+        self._cells: list[list[str]] = []
+        """Cells of the rows that are open, innermost last."""
+        self._depth = 0
+        self._in_block = 0
+        self._page = ""
+        self._begun = False
+        out.part()
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        tag = local(name)
+        if tag in _BLOCKS:
+            self._in_block += 1
+        elif tag in _BREAKS:
+            self._line.append(_BREAKS[tag])
+        elif tag in _ROWS:
+            self._end_line()
+            self._cells.append([])
+        elif tag in _CELLS and self._cells:
+            self._end_line()
+            self._cells[-1].append("")
+        elif tag in _PAGES:
+            # a page of odp, a sheet of ods
+            page = next((value for key, value in attributes.items() if local(key) == "name"), "")
+            if page:
+                self._end_line()
+                self._out.part(fact("slide" if tag == "page" else "sheet", page))
+        for key, value in attributes.items():
+            if len(value) >= LONG and not value.startswith(_DULL) and not local(key).startswith(_DULL):
+                self._after.append(f"{local(key)}: {value}")
+
+    def end(self, name: str) -> None:
+        tag = local(name)
+        if tag in _BLOCKS:
+            self._in_block -= 1
+            self._end_line()
+        elif tag in _CELLS and self._cells:
+            self._end_line()
+        elif tag in _ROWS and self._cells:
+            self._end_row()
+        elif not self._in_block and tag not in _RUNS and self._line:
+            # text outside paragraphs: properties, custom XML
+            text = "".join(self._line).strip()
+            self._line.clear()
+            if text:
+                self._tell(f"{tag}: {text}")
+        if not self._in_block and not self._cells:
+            self._tell_after()
+
+    def text(self, data: str) -> None:
+        self._line.append(data)
+
+    def close(self) -> None:
+        """Write what is left; also of a part that broke off."""
+        while self._cells:
+            self._end_row()
+        self._end_line()
+        self._tell_after()
+
+    def _end_line(self) -> None:
+        text = "".join(self._line)
+        self._line.clear()
+        if self._cells and self._cells[-1]:
+            cell = self._cells[-1][-1]
+            self._cells[-1][-1] = f"{cell}\n{text}" if cell and text else cell or text
+        elif self._cells:
+            return
+        elif text.strip() or self._in_block:
+            self._tell(text)
+
+    def _end_row(self) -> None:
+        cells = self._cells.pop()
+        row = joined(cells)
+        if not row:
+            return
+        if self._cells and self._cells[-1]:
+            outer = self._cells[-1][-1]
+            self._cells[-1][-1] = f"{outer}\n{row}" if outer else row
+        else:
+            self._tell(row)
+
+    def _tell(self, text: str) -> None:
+        self._out.write(text + "\n")
+
+    def _tell_after(self) -> None:
+        for text in self._after:
+            self._tell(text)
+        self._after.clear()
+
+
+def joined(cells: list[str]) -> str:
+    """Return a row as a line, so that a name and its value stand beside each other; cells of several lines stand apart."""
+    if not any(cells):
+        return ""
+    if any("\n" in cell for cell in cells):
+        return "\n".join(cell for cell in cells if cell)
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,70 @@
+"""A login to a server as it stands round a password: a URL (`postgres://user:password@host:5432/db`)."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+from leakguard.net.policy import Policy
+from leakguard.verifiers._contract import Credential, Tools
+
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{1,30})://(?P<user>[^\s:/@\"'<>`]{0,128}):(?P<password>[^\s\"'<>`]{1,256}?)@"
+    r"(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.\-]{1,253})(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^\s\"'<>`?#]{0,256})?(?:\?(?P<query>[^\s\"'<>`#]{0,512}))?"
+)
+
+
+class Login(NamedTuple):
+    """Where to log in, and as whom; the password stays with the credential."""
+
+    scheme: str
+    """Lower-case, without a driver (`postgresql+psycopg` is `postgresql`)."""
+    user: str
+    host: str
+    port: int
+    """0: the scheme's own."""
+    database: str
+    options: tuple[tuple[str, str], ...] = ()
+    password: str = ""
+    """As the server expects it: percent escapes taken out."""
+
+    def __repr__(self) -> str:
+        return f"<Login {self.scheme}://{self.host}:{self.port}>"
+
+    @property
+    def account(self) -> str:
+        """What the lockout guard counts tries of, and verdicts are kept for."""
+        return f"{self.scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
+
+
+def login_of(credential: Credential) -> Login | None:
+    """Return the login whose password a credential is, None where none stands round it."""
+    values = credential.values()
+    secret, around = values["secret"], values.get("around", "")
+    for found in _URL.finditer(around):
+        if found["password"] != secret:
+            continue
+        port = int(found["port"] or 0)
+        return Login(
+            scheme=found["scheme"].lower().partition("+")[0],
+            user=unquote(found["user"]),
+            host=found["host"].lower(),
+            port=port if port < 65536 else 0,
+            database=unquote((found["path"] or "/")[1:]),
+            options=tuple(parse_qsl(found["query"] or "")),
+            password=unquote(secret),
+        )
+    return None
+
+
+def reach(login: Login, usual: int, tools: Tools, suffixes: tuple[str, ...] = ()) -> str:
+    """Return the checked address of a login's server; `usual` is the port of its kind.
+
+    A host that stands beside a credential has to be allowed by a person, or to end in one of a vendor's `suffixes`.
+
+    Raises:
+        NetError: it may not be asked, or can't be resolved.
+    """
+    policy = Policy(suffixes=suffixes, allowed=tuple(a._replace(port=a.port or usual) for a in tools.allowed))
+    return tools.address(login.host.strip("[]"), login.port or usual, policy)
