@@ -16,7 +16,14 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NATIVE = ("leakguard/gitio/_delta_native", "leakguard/engine/_native", "leakguard/engine/_encoded_native")
+NATIVE = (
+    "leakguard/gitio/_delta_native",
+    "leakguard/gitio/_pack_native",
+    "leakguard/engine/_native",
+    "leakguard/engine/_hits_native",
+    "leakguard/engine/_encoded_native",
+    "leakguard/engine/_logs_native",
+)
 """Modules with a twin in Python beside them."""
 
 

@@ -6,6 +6,7 @@ Two programs are run in turn, so that what else the machine does hits both; a fi
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +53,14 @@ def pairs(
         for command, times in ((ours, a), (peer, b)) if n % 2 else ((peer, b), (ours, a)):
             times.append(wall(command, before()))
     return Pair(median(a), median(b), median(x / y for x, y in zip(a, b, strict=True)))
+
+
+def cpu(command: Sequence[str], env: dict[str, str] | None = None) -> float:
+    """Run a command and return the CPU time of it and its children in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall(command, env)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def peak(command: Sequence[str], env: dict[str, str] | None = None) -> float:

@@ -20,6 +20,9 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+import documents
+import exports
+
 
 class Row(NamedTuple):
     name: str
@@ -291,4 +294,17 @@ ARCHIVES = [
     Row("app.db.gz", lambda text: gzip.compress(sqlite(text)), ("app.db", "settings")),
 ]
 
-ROWS: list[Row] = [*ARCHIVES]
+
+def _saying(name: str, build: Callable[[str], str | bytes], inside: str, line: int) -> Row:
+    """Return a row of a document or export, which says the planted line somewhere."""
+
+    def built(text: bytes) -> bytes:
+        made = build(text.decode().splitlines()[1])
+        return made.encode() if isinstance(made, str) else made
+
+    return Row(name, built, tuple(inside.split("!/")) if inside else (), line)
+
+
+DOCUMENTS = [_saying(*row[:4]) for row in documents.TABLE]
+EXPORTS = [_saying(*row[:4]) for row in exports.TABLE]
+ROWS: list[Row] = [*ARCHIVES, *DOCUMENTS, *EXPORTS]

@@ -423,3 +423,14 @@ def test_an_escape_sequence_in_a_file_name_or_line_does_not_reach_the_terminal(t
     assert "\x1b" not in out
     assert "\u202e" not in out
     assert "\x07" not in out
+
+
+def test_a_report_into_a_pipe_goes_through_it_and_leaves_it_a_pipe(tree: Path, planted: Planted, tmp_path: Path) -> None:
+    (tree / "a.env").write_text(f"T={planted.github()}\n")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen([sys.executable, "-m", "leakguard", "scan", "-f", "json", "-o", str(pipe), str(tree)]) as running:
+        report = json.loads(pipe.read_text())
+    assert running.returncode == 1
+    assert len(report["findings"]) == 1
+    assert pipe.is_fifo()

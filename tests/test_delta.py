@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from array import array
+from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 from hypothesis import given
@@ -105,8 +108,8 @@ def test_both_loops_carry_spans_alike_and_to_equal_bytes(made: tuple[bytes, byte
     base, delta, result = made
     spans = [(a, b) for a, b in (sorted(span) for span in drawn) if a < b <= len(base)]
     flat = array("q", [edge for span in spans for edge in span]).tobytes()
-    told = TWIN["carried"](delta, len(base), flat)  # type: ignore[operator]
-    assert told == chosen.carried(delta, len(base), flat)
+    told = TWIN["carried"](delta, flat)  # type: ignore[operator]
+    assert told == chosen.carried(delta, flat)
     if told is not None:
         places = array("q", told)
         for which, start in zip(places[::2], places[1::2], strict=True):
@@ -147,6 +150,49 @@ def test_both_loops_find_bases_alike(offsets: list[int], bases: list[int]) -> No
     asked = array("q", offsets).tobytes(), array("q", bases).tobytes()
 
     assert TWIN["places"](*asked) == chosen.places(*asked)  # type: ignore[operator]
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(-2, 12)), max_size=12))
+def test_both_loops_see_the_same_trees(drawn: list[tuple[int, int]]) -> None:
+    rows = array("q", [n for _size, base in drawn for n in (0, 0, base)]).tobytes()
+    ends = [*accumulate((size for size, _base in drawn), initial=12)]
+    offsets = array("q", ends[:-1]).tobytes()
+
+    assert TWIN["trees"](offsets, rows, ends[-1]) == chosen.trees(offsets, rows, ends[-1])  # type: ignore[operator]
+    shuffled = array("q", ends[::-1]).tobytes()
+    assert TWIN["ordered"](shuffled) == chosen.ordered(shuffled) == array("q", ends).tobytes()  # type: ignore[operator]
+
+
+@given(st.lists(st.tuples(deltas(), st.booleans()), min_size=1, max_size=6), st.data())
+def test_both_loops_rebuild_trees_alike(drawn: list[tuple[tuple[bytes, bytes, bytes], bool]], data: st.DataObject) -> None:
+    """Objects that fit their base, others that do not, damaged ones, and large ones; read in runs of any length."""
+    pieces: list[bytes] = []
+    rows, read, bases = array("q"), [], []
+    for number, ((base, delta, _result), root) in enumerate(drawn):
+        over = -1 if root or not number else data.draw(st.integers(0, number - 1))
+        wanted = base if over < 0 else delta
+        packed = zlib.compress(wanted) if data.draw(st.integers(0, 9)) else b"damaged"
+        rows.extend((sum(map(len, pieces)), len(wanted), over))
+        read.append(wanted if packed != b"damaged" else None)
+        pieces.append(packed)
+        bases.append(over)
+    offsets = array("q", rows[::3])
+    first, following, _weights = (array("q", raw) for raw in chosen.trees(offsets.tobytes(), rows.tobytes(), sum(map(len, pieces))))
+    wanted_ones = data.draw(st.sampled_from([b"", b"\1" * len(rows)]))
+    small, limit, room, most = (data.draw(st.sampled_from(some)) for some in ([0, 12, 9999], [40, 99999], [1, 9999], [1, 3, 99]))
+
+    def run(rebuild: object) -> list[object]:
+        with TemporaryFile() as file:
+            file.write(b"".join(pieces))
+            file.flush()
+            table = (file.fileno(), sum(map(len, pieces)), offsets, rows, first, following, wanted_ones)
+            stack = [(number, -1, b"") for number, over in enumerate(bases) if over < 0]
+            out: list[object] = []
+            while stack:
+                out += rebuild(table, stack, (zlib.decompress, read.__getitem__, small), 4, 5, limit, room, most)  # type: ignore[operator]
+            return out
+
+    assert run(TWIN["rebuild"]) == run(chosen.rebuild)
 
 
 def test_the_compiled_loops_can_be_switched_off() -> None:

@@ -379,7 +379,7 @@ def test_the_contract_of_json_lines_is_told_field_by_field(shell) -> None:
     document = json.loads(shell("leakguard scan -f json").stdout)
     places = column("docs/reports.md", "Each of `locations`")
 
-    assert column("docs/reports.md", "## JSON Lines") - set(finding) == {"known"}
+    assert column("docs/reports.md", "## JSON Lines") - set(finding) == {"known", "verification"}
     assert set(finding) <= column("docs/reports.md", "## JSON Lines")
     assert places - set(finding["locations"][0]) <= {"name", "encoding", "blob_id"}
     assert set(finding["locations"][0]) <= places

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -17,144 +16,11 @@ from hypothesis import strategies as st
 
 import documents as make
 from conftest import Planted
-from documents import places, scan, told
+from documents import TABLE, Facts, Value, bundle, mail, places, scan, told
 from leakguard.model.blob import Blob, Gone, MemberProvenance, Skipped, path_in
 from leakguard.model.finding import Place
 from leakguard.sources.files import FilesSource
 from leakguard.sources.unpack import pdf
-
-Value = str
-Facts = dict[str, str]
-
-
-def mail(value: Value, *, html: bool = False) -> bytes:
-    """Return a mail that holds a value in its text, or only in its HTML."""
-    message = EmailMessage()
-    message["Subject"], message["From"], message["Message-ID"] = "Zugänge", "Ada <ada@acme.example>", "<7@acme.example>"
-    message.set_content("see below\n" if html else f"Grüße\nkey {value}\n", cte="quoted-printable")
-    message.add_alternative(f"<p>see below</p><p>key <b>{value[:9]}</b>{value[9:]}</p>", subtype="html", cte="base64")
-    return bytes(message)
-
-
-MAIL = {"subject": "Zugänge", "author": "Ada <ada@acme.example>", "message": "<7@acme.example>"}
-
-
-def attached(value: Value) -> bytes:
-    """Return a mail with a zip attached."""
-    message = EmailMessage()
-    message["Subject"], message["From"] = "files", "ada@acme.example"
-    message.set_content("attached")
-    message.add_attachment(
-        make.zipped(("deep/a.env", f"T={value}\n")), maintype="application", subtype="octet-stream", filename="all.zip"
-    )
-    return bytes(message)
-
-
-def mailbox(value: Value) -> bytes:
-    """Return an mbox whose second mail holds the value behind a quoted `From `."""
-    second = b">From here on\n" + mail(value)
-    return (
-        b"From a@b Thu Jan  1 00:00:00 2024\nSubject: one\n\nhello\n\nFrom c@d Thu Jan  1 00:00:00 2024\n"
-        + second[second.index(b"\n") + 1 :]
-    )
-
-
-def source_map(value: Value) -> bytes:
-    """Return a source map of two sources."""
-    sources = ["webpack:///src/a.ts", "webpack:///src/b.ts"]
-    contents = ["let a;\n", f"// b\nconst k = '{value}';\n"]
-    return json.dumps({"version": 3, "sources": sources, "sourcesContent": contents, "names": [], "mappings": "AAAA"}).encode()
-
-
-def bundle(value: Value) -> bytes:
-    """Return a script that ends with its source map."""
-    return b"let a;\n//# sourceMappingURL=data:application/json;base64," + base64.b64encode(source_map(value)) + b"\n"
-
-
-TABLE: tuple[tuple[str, Callable[[Value], bytes], str, int, Facts], ...] = (
-    ("a.docx", lambda v: make.docx("Title", f"Token: {v}"), "word/document.xml", 2, {}),
-    ("header.docx", lambda v: make.docx(parts={"word/header1.xml": make.word_part(f"k {v}")}), "word/header1.xml", 1, {}),
-    ("comment.docx", lambda v: make.docx(parts={"word/comments.xml": make.word_part("a", f"k {v}")}), "word/comments.xml", 2, {}),
-    ("custom.docx", lambda v: make.docx(parts={"customXml/item1.xml": f"<x><key>{v}</key></x>"}), "customXml/item1.xml", 1, {}),
-    (
-        "link.docx",
-        lambda v: make.docx(parts={"word/_rels/document.xml.rels": make.links(f"https://x.example/?t={v}")}),
-        "word/_rels/document.xml.rels",
-        1,
-        {},
-    ),
-    ("embedded.docx", lambda v: make.docx(parts={"word/embeddings/a.txt": f"k {v}\n"}), "word/embeddings/a.txt", 1, {}),
-    ("table.docx", lambda v: make.docx(body=make.word_table(("where", "what"), ("api", v))), "word/document.xml", 2, {}),
-    ("a.pptx", lambda v: make.pptx("nothing", f"k {v}"), "ppt/slides/slide2.xml", 2, {"slide": "2"}),
-    ("a.xlsx", lambda v: make.xlsx("My Keys", ("api", v)), "xl/worksheets/sheet1.xml", 3, {"cell": "My Keys!C3"}),
-    (
-        "deleted.xlsx",
-        lambda v: make.xlsx("S", ("a", "b"), unused=(v,)),
-        "xl/sharedStrings.xml",
-        1,
-        {"part": "strings without a cell"},
-    ),
-    (
-        "a.odt",
-        lambda v: make.opendocument(f"<text:p>one</text:p><text:p>k <text:span>{v[:9]}</text:span>{v[9:]}</text:p>"),
-        "content.xml",
-        2,
-        {},
-    ),
-    (
-        "a.ods",
-        lambda v: make.opendocument(
-            f'<table:table table:name="Keys"><table:table-row><table:table-cell><text:p>{v}</text:p></table:table-cell></table:table-row></table:table>'
-        ),
-        "content.xml",
-        1,
-        {"sheet": "Keys"},
-    ),
-    (
-        "a.odp",
-        lambda v: make.opendocument(f'<draw:page draw:name="page1"/><draw:page draw:name="page2"><text:p>{v}</text:p></draw:page>'),
-        "content.xml",
-        1,
-        {"slide": "page2"},
-    ),
-    ("a.pdf", lambda v: make.pdf(("nothing",), ("one", f"k {v}")), "", 2, {"page": "2"}),
-    ("link.pdf", lambda v: make.pdf(("one",), link=f"https://x.example/?t={v}"), "", 2, {"page": "1"}),
-    (
-        "a.rtf",
-        lambda v: b"{\\rtf1{\\fonttbl{\\f0 A;}}one\\par k " + v[:9].encode() + b"{\\b " + v[9:].encode() + b"}\\par}",
-        "",
-        2,
-        {},
-    ),
-    (
-        "source.ipynb",
-        lambda v: make.notebook(["import os\n", f"key = '{v}'\n"], "done\n"),
-        "",
-        27,
-        {"cell": "2", "kind": "code"},
-    ),
-    (
-        "output.ipynb",
-        lambda v: make.notebook(["import os\n"], f"{v}\n"),
-        "",
-        21,
-        {"cell": "2", "kind": "code", "output": "1"},
-    ),
-    ("text.eml", mail, "", 2, MAIL | {"part": "1"}),
-    ("html.eml", lambda v: mail(v, html=True), "", 2, MAIL | {"part": "2"}),
-    ("attached.eml", attached, "all.zip!/deep/a.env", 1, {"subject": "files", "author": "ada@acme.example"}),
-    ("a.mbox", mailbox, "2.eml", 2, MAIL | {"mail": "2", "part": "1"}),
-    ("Inbox", mailbox, "2.eml", 2, MAIL | {"mail": "2", "part": "1"}),
-    ("a.js", bundle, "sourceMappingURL!/webpack:///src/b.ts", 2, {}),
-    (
-        "a.css",
-        lambda v: b"a{}/*# sourceMappingURL=data:application/json," + quote(source_map(v)).encode() + b" */",
-        "sourceMappingURL!/webpack:///src/b.ts",
-        2,
-        {},
-    ),
-    ("a.js.map", source_map, "webpack:///src/b.ts", 2, {}),
-)
 
 
 @pytest.mark.parametrize(("name", "made", "inner", "line", "facts"), TABLE, ids=[row[0] for row in TABLE])
@@ -248,7 +114,7 @@ def test_a_pdf_without_its_reader_is_told_with_the_line_that_installs_it(
     (tree / "a.pdf").write_bytes(make.pdf((planted.github(),)))
     monkeypatch.setattr(pdf, "find_spec", lambda _name: None)
     skips = [item for item in FilesSource([str(tree)]).blobs() if isinstance(item, Skipped)]
-    assert [(t.reason, t.by_choice, t.detail) for t in skips] == [("extra", True, "pip install 'leakguard[documents]'")]
+    assert [(t.reason, t.by_choice, t.detail) for t in skips] == [("extra", True, 'pip install "leakguard[documents]"')]
 
 
 def test_a_pdf_that_asks_for_a_password_is_told(tree: Path) -> None:

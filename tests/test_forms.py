@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from forms import Form, write
+from forms import PASSWORD, Form, write
 from forms_code import ASSIGNED
 from forms_commands import COMMANDS, CONNECTIONS, HEADERS, PIECES
 from forms_config import SETTINGS
@@ -15,6 +15,7 @@ from forms_quiet import QUIET
 from leakguard.engine.sieve import Sieve
 from leakguard.engine.written import plain
 from leakguard.model.blob import Blob, FileProvenance
+from leakguard.ruleset import templates
 from test_engine import engine
 
 GROUPS = {
@@ -42,6 +43,19 @@ def test_a_value_is_found_whole_and_nothing_of_it_is_shown(form: Form, *, portab
         assert found[0].secret.reveal() == written.value
         text = "\n".join(line.text for line in found[0].place.frame) + repr(found)
         assert not any(written.shown[i : i + 5] in text for i in range(len(written.shown) - 4))
+
+
+@pytest.mark.parametrize("portable", [False, True], ids=["hyperscan", "portable"])
+def test_every_row_of_a_table_is_read_under_its_heading(*, portable: bool) -> None:
+    """A cell that is empty or holds something else ends nothing."""
+    rng = Random(5)
+    values = [templates.expand(PASSWORD, rng) for _ in range(4)]
+    rows = [f"bot{n},{value},x" for n, value in enumerate(values)]
+    data = "\n".join(["user,password,note", *rows[:2], "none,,", '"a, b",see the vault,', *rows[2:]]).encode()
+    found = engine(portable=portable, level="balanced").scan(Blob(data, FileProvenance("/r", "a.csv"))).candidates
+
+    assert [c.secret.reveal().decode() for c in found if c.secret] == values
+    assert {c.rule.id for c in found} == {"generic-prose-password-column"}
 
 
 @pytest.mark.parametrize(("path", "line"), LINES, ids=[f"{path}: {line[:40]!r}" for path, line in LINES])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from random import Random
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from leakguard.engine import prefilter
 from leakguard.engine.match import Matcher
+from leakguard.engine.seen import Content, joined
 from leakguard.ruleset import templates
 from test_engine import engine
 
@@ -39,9 +41,26 @@ def test_what_is_dropped_matches_nothing(text: str, draw: st.DataObject) -> None
 
 
 @needs_native
+@settings(max_examples=100)
+@given(st.lists(st.lists(pieces, max_size=30).map("".join), min_size=1, max_size=5))
+def test_hits_of_many_texts_are_those_of_each(texts: list[str]) -> None:
+    scanner = engine(portable=False, level="all")
+    contents: list[Content] = [(text.encode(), None) for text in texts]
+    runs = array("q", [n for which, (data, _windows) in enumerate(contents) for n in (which, 0, len(data))])
+    hits = scanner.hits_in(contents, joined(contents, runs), runs)
+    matcher = Matcher(scanner.rules)
+    for which, (data, _windows) in enumerate(contents):
+        mine = {(hits[at + 1], hits[at + 2]) for at in range(0, len(hits), 3) if hits[at] == which}
+        assert matcher.confirm(data, mine)[0] == matcher.confirm(data, scanner.hits(data, (0, len(data))))[0]
+
+
+@needs_native
 def test_a_hit_of_no_gate_or_no_window_is_an_error() -> None:
-    likely = prefilter._native.likely
+    def anchored(gate: int, end: int) -> None:
+        numbers = [array("q", (0, 0, 4)), array("q", (gate, end)), *(array("i", n) for n in ((1, 0, 1), (0,), (0,) * 6))]
+        prefilter._native.anchored([(b"text", None)], *numbers, b"", bytes(256))
+
     with pytest.raises(ValueError, match="no such gate"):
-        likely(b"text", [(7, 2)], b"\0" * 16, b"\0" * 8)
+        anchored(7, 2)
     with pytest.raises(ValueError, match="outside"):
-        likely(b"text", [(0, 9)], (0).to_bytes(8, "little") + (4).to_bytes(8, "little"), b"\0" * 8)
+        anchored(0, 9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol, TextIO, runtime_checkable
 
-from leakguard.model.blob import Blob, Gone, Skipped
+from leakguard.model.blob import Blob, Gone, Passed, Skipped
 from leakguard.model.finding import Finding, Place, Report
 
 
@@ -13,7 +13,7 @@ from leakguard.model.finding import Finding, Place, Report
 class Source(Protocol):
     """Where bytes come from."""
 
-    def blobs(self) -> Iterator[Blob | Skipped]:
+    def blobs(self) -> Iterator[Blob | Skipped | Passed]:
         """Yield what is there, in stable order, and what can't be read as `Skipped`."""
 
     def reopen(self, place: Place) -> bytes | Gone:
@@ -40,7 +40,11 @@ class Settling(Source, Protocol):
 
 
 class Shard(Source, Protocol):
-    """A picklable piece of a source with its size for balancing."""
+    """A picklable part of a source with its size for balancing.
+
+    One with `follows` is a piece of an input: where that is true, its lines count from where the shard before it ended. It
+    yields what it `Passed` last.
+    """
 
     @property
     def size(self) -> int:

@@ -71,7 +71,10 @@ def _child(queue: int, result: int, count: int, step: int, work: Callable[[int],
     """Run as a worker; never returns."""
     code = 1
     try:
+        import gc
         import pickle
+
+        gc.disable()  # it makes hundreds of thousands of objects that last to its end, and hardly a circle
 
         results: list[R] = []
         taken: set[int] = set()

@@ -14,6 +14,7 @@ from leakguard.errors import ExitCode, LeakguardError
 COMMANDS = {
     "scan": "Find leaked credentials in files, folders and streams.",
     "verify": "Ask providers whether what was found is live.",
+    "redact": "Mask the secrets in a log, a stream or a command's output.",
     "ci": "Scan what a CI job's change brings.",
     "explain": "Say why a finding was reported.",
     "allow": "Stop reporting one finding, with a reason and an end.",

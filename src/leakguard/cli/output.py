@@ -110,15 +110,19 @@ def _stdout() -> Any:
 
 
 def _write_file(target: str, reporter: Any, report: Report, view: ReportOptions) -> None:
-    part = f"{target}.{os.getpid()}.part"
+    # a device or FIFO (/dev/null, /dev/stderr) is written to, never replaced by a file
+    straight = os.path.exists(target) and not os.path.isfile(target)
+    part = target if straight else f"{target}.{os.getpid()}.part"
     try:
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fd = os.open(part, os.O_WRONLY if straight else os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with open(fd, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
                 reporter.write(report, out, view)
-            os.replace(part, target)
+            if not straight:
+                os.replace(part, target)
         except BaseException:
-            os.unlink(part)
+            if not straight:
+                os.unlink(part)
             raise
     except OSError as e:
         raise UsageError(f"the report can't be written to {target}: {e.strerror}", hint="choose another -o") from e

@@ -13,6 +13,9 @@ from leakguard.cli import _history, _image, _verifying
 from leakguard.cli.output import Outputs, colors
 from leakguard.errors import UsageError
 
+_COLLECTED = 50_000
+"""Objects between two searches for circles: a scan makes many that last to its end, and hardly a circle."""
+
 
 @click.command(
     "scan", epilog="Examples: leakguard scan · leakguard scan -f sarif -o leaks.sarif src · journalctl | leakguard scan -"
@@ -167,6 +170,7 @@ def run(
     asking: _verifying.Asking | None = None,
 ) -> tuple[Any, Any]:
     """Scan; returns the report and the settings. `ranges`: the targets are repositories, and this part of them counts."""
+    import gc
     import time
 
     from leakguard.cli.progress import Progress
@@ -195,6 +199,7 @@ def run(
     if config.fail_on == "live" and asking is None:
         raise UsageError("--fail-on live needs to know what is live", hint="add --verify")
     verify = asking.begin(engine, config, setup.key) if asking else None
+    gc.set_threshold(_COLLECTED, 20, 100)
     with Progress() as progress:
         if image is not None:
             source = _image.source(targets, image, 8)

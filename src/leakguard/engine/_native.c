@@ -1,176 +1,198 @@
-/* Inner loops of the engine, for `seen.py` (which lines were looked at before, with the same bytes round them) and
- * `prefilter.py` (which hits have a value near).
+/* Inner loops of the engine for many contents at once, for `seen.py`: which lines were looked at before, with the same
+ * bytes round them.
  *
- * likely(data, ends, windows, needs) -> hits
- *   ends: a list of (gate, end), positions in the windows of `data` joined with a byte between them; windows: native 64-bit
- *   integers, start and end in turn; needs: two native 32-bit integers a gate, how many letters, digits, `_` and `-` in a
- *   row stand in a value at least, and how far behind the gate at most. hits: (gate, end), positions in `data`, but
- *   for those that have no such run behind them.
+ * contents: a list of (data, windows or None): native 64-bit integers, start and end in turn, ascending and apart.
  *
- * fresh(table, seed, data, windows, back, ahead, before, after) -> (runs, keys)
- *   table: a writable buffer, a power of two of 64-bit keys, zero where free; seed: a secret 64-bit number;
- *   windows: native 64-bit integers, start and end in turn, ascending and apart. Each is cut into chunks where a line says so
- *   by itself, so that the same text is cut alike wherever it stands. A chunk's key is made of its bytes, of `back` bytes
- *   before it and `ahead` bytes behind it.
- *   runs: start and end in turn of the chunks whose keys are not in the table, from `before` bytes ahead of each to `after`
- *   behind it, ascending and apart;
- *   keys: start, end and key of each of these chunks in turn.
+ * fresh(table, seed, contents, back, ahead, before, after) -> (text, runs, keys, again)
+ *   table: a writable buffer, a power of two of 64-bit keys, zero where free; seed: a secret 64-bit number. Each window is
+ *   cut into chunks where a line says so by itself, so that the same text is cut alike wherever it stands. A chunk's key is
+ *   made of its bytes, of `back` bytes before it and `ahead` bytes behind it.
+ *   runs: number of the content, start and end of the chunks whose keys are not in the table, from `before` bytes ahead of
+ *   each to `after` behind it, ascending and apart; text: their bytes, each with a newline behind it;
+ *   keys: number, start, end and key of each of these chunks, which are in the table now; of four slots that a key may take,
+ *   the one it drives out is chosen by the key; again: the same of those that another of this call stood for.
  *
- * learn(table, keys, spans) -> None
- *   Puts the keys of `fresh` into the table, but for chunks that touch one of the spans (start and end in turn, ascending by
- *   start). Of four slots a key may take, the one it drives out is chosen by the key.
+ * learn(table, keys, again, spans) -> again
+ *   Takes the keys of chunks that touch a span (number, start, end; by number) out of the table; again: number, start and
+ *   end of chunks that one of these stood for.
  */
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030b0000
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
+#include "_keys.h"
 
 #define LONGEST 4096 /* a chunk ends behind one line of sixteen, or where it has grown so long */
-#define WAYS 4
 #ifdef __GNUC__
 #define FETCH(at) __builtin_prefetch(at)
 #else
 #define FETCH(at) (void)(at)
 #endif
 
+/* Keys of one call; open addressing, zero where free. */
 typedef struct {
-    int64_t *at;
-    size_t used, room;
-} numbers;
+    uint64_t *slot;
+    size_t room, used;
+} keyset;
 
-static int push(numbers *n, int64_t value)
+static int set_has(const keyset *s, uint64_t key)
 {
-    if (n->used == n->room) {
-        size_t room = n->room ? n->room * 2 : 96;
-        int64_t *grown = PyMem_Realloc(n->at, room * sizeof(int64_t));
-        if (!grown)
-            return -1;
-        n->at = grown;
-        n->room = room;
+    if (!s->room)
+        return 0;
+    for (size_t at = key & (s->room - 1);; at = (at + 1) & (s->room - 1)) {
+        if (s->slot[at] == key)
+            return 1;
+        if (!s->slot[at])
+            return 0;
     }
-    n->at[n->used++] = value;
+}
+
+static int set_add(keyset *s, uint64_t key)
+{
+    if (2 * s->used >= s->room) {
+        keyset grown = {NULL, s->room ? 2 * s->room : 512, 0};
+        grown.slot = PyMem_Calloc(grown.room, sizeof(uint64_t));
+        if (!grown.slot)
+            return -1;
+        for (size_t i = 0; i < s->room; i++)
+            if (s->slot[i])
+                set_add(&grown, s->slot[i]);
+        PyMem_Free(s->slot);
+        *s = grown;
+    }
+    size_t at = key & (s->room - 1);
+    while (s->slot[at] && s->slot[at] != key)
+        at = (at + 1) & (s->room - 1);
+    s->used += !s->slot[at];
+    s->slot[at] = key;
     return 0;
 }
 
-static uint64_t mixed(uint64_t a)
+/* Get one of the contents, (data, windows or None), and its windows; those of None are the whole. */
+static int content_at(PyObject *contents, Py_ssize_t which, char **data, Py_ssize_t *size, const int64_t **window,
+                      size_t *count, int64_t whole[2])
 {
-    a ^= a >> 32;
-    a *= 0xd6e8feb86659fd93u;
-    a ^= a >> 29;
-    return a;
-}
-
-/* Hash with a secret start: who writes a repository can't know which texts collide. */
-static uint64_t hashed(const unsigned char *p, size_t size, uint64_t seed)
-{
-    const uint64_t k = 0x9e3779b97f4a7c15u, l = 0xc2b2ae3d27d4eb4fu;
-    uint64_t a = mixed(seed ^ size), b = mixed(a + k), c = mixed(b + k), d = mixed(c + k), word[4] = {0, 0, 0, 0};
-#define ROUND                                                                                                          \
-    do {                                                                                                               \
-        a = (a ^ word[0]) * k;                                                                                         \
-        b = (b ^ word[1]) * l;                                                                                         \
-        c = (c ^ word[2]) * k;                                                                                         \
-        d = (d ^ word[3]) * l;                                                                                         \
-        a ^= a >> 31;                                                                                                  \
-        b ^= b >> 29;                                                                                                  \
-        c ^= c >> 31;                                                                                                  \
-        d ^= d >> 29;                                                                                                  \
-    } while (0)
-    for (; size >= 32; p += 32, size -= 32) {
-        memcpy(word, p, 32);
-        ROUND;
-    }
-    if (size) {
-        memset(word, 0, sizeof(word));
-        memcpy(word, p, size);
-        ROUND;
-    }
-    return mixed(mixed(mixed(mixed(a) ^ b) + c) ^ d);
-}
-
-static int holds(const uint64_t *table, uint64_t mask, uint64_t key)
-{
-    const uint64_t *bucket = table + (key & mask & ~(uint64_t)(WAYS - 1));
-    return bucket[0] == key || bucket[1] == key || bucket[2] == key || bucket[3] == key;
-}
-
-static int table_of(Py_buffer *view, uint64_t *mask)
-{
-    uint64_t slots = (uint64_t)view->len / sizeof(uint64_t);
-    if (slots < WAYS || slots & (slots - 1) || slots * sizeof(uint64_t) != (uint64_t)view->len) {
-        PyErr_SetString(PyExc_ValueError, "a table has a power of two of slots");
+    char *raw;
+    Py_ssize_t length;
+    PyObject *pair = PyList_GetItem(contents, which);
+    PyObject *windows = pair ? PyTuple_GetItem(pair, 1) : NULL;
+    if (!windows || PyBytes_AsStringAndSize(PyTuple_GetItem(pair, 0), data, size))
         return -1;
-    }
-    *mask = slots - 1;
+    whole[0] = 0;
+    whole[1] = *size;
+    *window = whole;
+    *count = 1;
+    if (windows == Py_None)
+        return 0;
+    if (PyBytes_AsStringAndSize(windows, &raw, &length))
+        return -1;
+    *window = (const int64_t *)(const void *)raw;
+    *count = (size_t)length / sizeof(int64_t) / 2;
     return 0;
 }
 
 static PyObject *fresh(PyObject *self, PyObject *args)
 {
-    Py_buffer table, data, windows;
+    Py_buffer table;
+    PyObject *contents, *text = NULL, *answer = NULL, *parts[4] = {NULL, NULL, NULL, NULL};
     unsigned long long seed;
     Py_ssize_t back, ahead, before, after;
-    PyObject *runs_out = NULL, *keys_out = NULL, *answer = NULL;
-    numbers all = {NULL, 0, 0}, runs = {NULL, 0, 0}, keys = {NULL, 0, 0};
-    uint64_t mask;
+    numbers all = {NULL, 0, 0}, runs = {NULL, 0, 0}, keys = {NULL, 0, 0}, again = {NULL, 0, 0};
+    keyset mine = {NULL, 0, 0};
+    uint64_t mask, *slots;
     (void)self;
-    if (!PyArg_ParseTuple(args, "w*Ky*y*nnnn", &table, &seed, &data, &windows, &back, &ahead, &before, &after))
+    if (!PyArg_ParseTuple(args, "w*KOnnnn", &table, &seed, &contents, &back, &ahead, &before, &after))
         return NULL;
     if (table_of(&table, &mask))
         goto done;
-    const unsigned char *bytes = data.buf;
-    const int64_t *window = windows.buf;
-    int64_t size = data.len;
-    size_t count = (size_t)windows.len / sizeof(int64_t) / 2;
-    for (size_t i = 0; i < count; i++) {
-        int64_t at = window[2 * i], end = window[2 * i + 1], start = at;
-        if (at < 0 || end > size || at > end) {
-            PyErr_SetString(PyExc_ValueError, "a window stands outside the data");
+    slots = table.buf;
+    Py_ssize_t number = PyList_Size(contents), total = 0;
+    if (number < 0)
+        goto done;
+    for (Py_ssize_t which = 0; which < number; which++) {
+        char *raw;
+        Py_ssize_t length;
+        const int64_t *window;
+        int64_t whole[2];
+        size_t count, first = runs.used;
+        if (content_at(contents, which, &raw, &length, &window, &count, whole))
             goto done;
-        }
-        while (at < end) {
-            const unsigned char *line = bytes + at, *stop = memchr(line, '\n', (size_t)(end - at));
-            int64_t next = stop ? stop + 1 - bytes : end;
-            int cut = next == end || next - start >= LONGEST;
-            if (!cut && next >= 8 && at + 8 <= size) {
-                /* the first and last bytes of a line tell enough to cut by */
-                uint64_t head, tail;
-                memcpy(&head, line, 8);
-                memcpy(&tail, bytes + next - 8, 8);
-                cut = mixed((head ^ seed) * 0x9e3779b97f4a7c15u + tail) >> 60 == 0;
+        const unsigned char *bytes = (const unsigned char *)raw;
+        int64_t size = length;
+        all.used = 0;
+        for (size_t i = 0; i < count; i++) {
+            int64_t at = window[2 * i], end = window[2 * i + 1], start = at;
+            if (at < 0 || end > size || at > end) {
+                PyErr_SetString(PyExc_ValueError, "a window stands outside the data");
+                goto done;
             }
-            if (cut) {
-                int64_t from = start - back < 0 ? 0 : start - back, to = next + ahead > size ? size : next + ahead;
-                uint64_t shape = (uint64_t)(start - from) ^ ((uint64_t)(to - next) << 20) ^ ((uint64_t)(next - start) << 40);
-                uint64_t key = hashed(bytes + from, (size_t)(to - from), mixed(shape ^ seed));
-                if (!key)
-                    key = 1;
-                FETCH((const uint64_t *)table.buf + (key & mask));
-                if (push(&all, start) || push(&all, next) || push(&all, (int64_t)key))
+            while (at < end) {
+                const unsigned char *line = bytes + at, *stop = memchr(line, '\n', (size_t)(end - at));
+                int64_t next = stop ? stop + 1 - bytes : end;
+                int cut = next == end || next - start >= LONGEST;
+                if (!cut && next >= 8 && at + 8 <= size) {
+                    /* the first and last bytes of a line tell enough to cut by */
+                    uint64_t head, tail;
+                    memcpy(&head, line, 8);
+                    memcpy(&tail, bytes + next - 8, 8);
+                    cut = mixed((head ^ seed) * 0x9e3779b97f4a7c15u + tail) >> 60 == 0;
+                }
+                if (cut) {
+                    int64_t from = start - back < 0 ? 0 : start - back, to = next + ahead > size ? size : next + ahead;
+                    uint64_t shape =
+                        (uint64_t)(start - from) ^ ((uint64_t)(to - next) << 20) ^ ((uint64_t)(next - start) << 40);
+                    uint64_t key = hashed(bytes + from, (size_t)(to - from), mixed(shape ^ seed));
+                    if (!key)
+                        key = 1;
+                    FETCH(slots + (key & mask));
+                    if (push(&all, start) || push(&all, next) || push(&all, (int64_t)key))
+                        goto memory;
+                    start = next;
+                }
+                at = next;
+            }
+        }
+        /* looked up once all are fetched: the table is larger than the caches */
+        for (size_t i = 0; i < all.used; i += 3) {
+            int64_t start = all.at[i], next = all.at[i + 1];
+            uint64_t key = (uint64_t)all.at[i + 2];
+            if (holds(slots, mask, key)) {
+                if (set_has(&mine, key) && (push(&again, which) || push(&again, start) || push(&again, next)
+                                            || push(&again, (int64_t)key)))
                     goto memory;
-                start = next;
+                continue;
             }
-            at = next;
+            int64_t left = start - before < 0 ? 0 : start - before, right = next + after > size ? size : next + after;
+            if (runs.used > first && runs.at[runs.used - 1] >= left) {
+                total += right - runs.at[runs.used - 1];
+                runs.at[runs.used - 1] = right;
+            } else if (push(&runs, which) || push(&runs, left) || push(&runs, right))
+                goto memory;
+            else
+                total += right - left + 1;
+            if (push(&keys, which) || push(&keys, start) || push(&keys, next) || push(&keys, (int64_t)key)
+                || set_add(&mine, key))
+                goto memory;
+            uint64_t *bucket = slots + (key & mask & ~(uint64_t)(WAYS - 1));
+            int way = 0;
+            while (way < WAYS && bucket[way])
+                way++;
+            bucket[way < WAYS ? way : (int)(key >> 62)] = key;
         }
     }
-    /* looked up once all are fetched: the table is larger than the caches */
-    for (size_t i = 0; i < all.used; i += 3) {
-        int64_t start = all.at[i], next = all.at[i + 1];
-        if (holds(table.buf, mask, (uint64_t)all.at[i + 2]))
-            continue;
-        int64_t left = start - before < 0 ? 0 : start - before, right = next + after > size ? size : next + after;
-        if (runs.used && runs.at[runs.used - 1] >= left)
-            runs.at[runs.used - 1] = right;
-        else if (push(&runs, left) || push(&runs, right))
-            goto memory;
-        if (push(&keys, start) || push(&keys, next) || push(&keys, all.at[i + 2]))
-            goto memory;
+    text = PyBytes_FromStringAndSize(NULL, total);
+    if (!text)
+        goto done;
+    char *out = PyBytes_AsString(text);
+    for (size_t i = 0; i < runs.used; i += 3) {
+        char *raw = PyBytes_AsString(PyTuple_GetItem(PyList_GetItem(contents, (Py_ssize_t)runs.at[i]), 0));
+        size_t length = (size_t)(runs.at[i + 2] - runs.at[i + 1]);
+        memcpy(out, raw + runs.at[i + 1], length);
+        out[length] = '\n';
+        out += length + 1;
     }
-    runs_out = PyBytes_FromStringAndSize((const char *)runs.at, (Py_ssize_t)(runs.used * sizeof(int64_t)));
-    keys_out = PyBytes_FromStringAndSize((const char *)keys.at, (Py_ssize_t)(keys.used * sizeof(int64_t)));
-    if (runs_out && keys_out)
-        answer = PyTuple_Pack(2, runs_out, keys_out);
+    parts[0] = text;
+    parts[1] = as_bytes(&runs);
+    parts[2] = as_bytes(&keys);
+    parts[3] = as_bytes(&again);
+    if (parts[1] && parts[2] && parts[3])
+        answer = PyTuple_Pack(4, parts[0], parts[1], parts[2], parts[3]);
     goto done;
 memory:
     PyErr_NoMemory();
@@ -178,138 +200,68 @@ done:
     PyMem_Free(all.at);
     PyMem_Free(runs.at);
     PyMem_Free(keys.at);
-    Py_XDECREF(runs_out);
-    Py_XDECREF(keys_out);
+    PyMem_Free(again.at);
+    PyMem_Free(mine.slot);
+    Py_XDECREF(text);
+    Py_XDECREF(parts[1]);
+    Py_XDECREF(parts[2]);
+    Py_XDECREF(parts[3]);
     PyBuffer_Release(&table);
-    PyBuffer_Release(&data);
-    PyBuffer_Release(&windows);
     return answer;
 }
 
 static PyObject *learn(PyObject *self, PyObject *args)
 {
-    Py_buffer table, keys, spans;
+    Py_buffer table, keys, again, spans;
     PyObject *answer = NULL;
+    keyset wrong = {NULL, 0, 0};
+    numbers out = {NULL, 0, 0};
     uint64_t mask;
     (void)self;
-    if (!PyArg_ParseTuple(args, "w*y*y*", &table, &keys, &spans))
+    if (!PyArg_ParseTuple(args, "w*y*y*y*", &table, &keys, &again, &spans))
         return NULL;
     if (table_of(&table, &mask))
         goto done;
     uint64_t *slots = table.buf;
-    const int64_t *chunk = keys.buf, *span = spans.buf;
-    size_t chunks = (size_t)keys.len / sizeof(int64_t) / 3, count = (size_t)spans.len / sizeof(int64_t) / 2;
-    for (size_t i = 0; i < chunks; i++, chunk += 3) {
-        uint64_t key = (uint64_t)chunk[2];
+    const int64_t *chunk = keys.buf, *span = spans.buf, *left = again.buf;
+    size_t chunks = (size_t)keys.len / sizeof(int64_t) / 4, count = (size_t)spans.len / sizeof(int64_t) / 3;
+    size_t lefts = (size_t)again.len / sizeof(int64_t) / 4, first = 0;
+    for (size_t i = 0; i < chunks; i++, chunk += 4) {
+        while (first < count && span[3 * first] < chunk[0])
+            first++;
         int touched = 0;
-        for (size_t j = 0; j < count && !touched; j++)
-            touched = span[2 * j] < chunk[1] && span[2 * j + 1] > chunk[0];
-        if (touched || holds(slots, mask, key))
+        for (size_t j = first; j < count && span[3 * j] == chunk[0] && !touched; j++)
+            touched = span[3 * j + 1] < chunk[2] && span[3 * j + 2] > chunk[1];
+        if (!touched)
             continue;
-        uint64_t *bucket = slots + (key & mask & ~(uint64_t)(WAYS - 1));
-        int way = 0;
-        while (way < WAYS && bucket[way])
-            way++;
-        bucket[way < WAYS ? way : (int)(key >> 62)] = key;
+        uint64_t key = (uint64_t)chunk[3], *bucket = slots + (key & mask & ~(uint64_t)(WAYS - 1));
+        for (int way = 0; way < WAYS; way++)
+            if (bucket[way] == key)
+                bucket[way] = 0;
+        if (set_add(&wrong, key)) {
+            PyErr_NoMemory();
+            goto done;
+        }
     }
-    Py_INCREF(Py_None);
-    answer = Py_None;
+    for (size_t i = 0; i < lefts; i++, left += 4)
+        if (set_has(&wrong, (uint64_t)left[3]) && (push(&out, left[0]) || push(&out, left[1]) || push(&out, left[2]))) {
+            PyErr_NoMemory();
+            goto done;
+        }
+    answer = as_bytes(&out);
 done:
+    PyMem_Free(wrong.slot);
+    PyMem_Free(out.at);
     PyBuffer_Release(&table);
     PyBuffer_Release(&keys);
+    PyBuffer_Release(&again);
     PyBuffer_Release(&spans);
     return answer;
 }
 
-static int in_word(unsigned char c)
-{
-    return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10 || c == '_' || c == '-';
-}
-
-/* Whether `least` word characters in a row stand in a text; looks at every `least`-th byte where there are none. */
-static int has_run(const unsigned char *p, const unsigned char *end, int32_t least)
-{
-    while (end - p >= least) {
-        const unsigned char *q = p + least;
-        while (q > p && in_word(q[-1]))
-            q--;
-        if (q == p)
-            return 1;
-        p = q;
-    }
-    return 0;
-}
-
-static PyObject *likely(PyObject *self, PyObject *args)
-{
-    Py_buffer data, windows, needs;
-    PyObject *ends, *out = NULL, *kept = NULL;
-    int64_t *begins = NULL;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "y*Oy*y*", &data, &ends, &windows, &needs))
-        return NULL;
-    const int64_t *window = windows.buf;
-    const int32_t *need = needs.buf;
-    const unsigned char *bytes = data.buf;
-    Py_ssize_t count = windows.len / (Py_ssize_t)sizeof(int64_t) / 2, gates = needs.len / (Py_ssize_t)sizeof(int32_t) / 2;
-    Py_ssize_t hits = PyList_Size(ends);
-    begins = PyMem_Malloc((size_t)(count + 1) * sizeof(int64_t));
-    out = PyList_New(0);
-    if (hits < 0 || !begins || !out)
-        goto done;
-    int64_t at = 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        begins[i] = at;
-        at += window[2 * i + 1] - window[2 * i] + 1;
-    }
-    Py_ssize_t in = 0;
-    for (Py_ssize_t i = 0; i < hits; i++) {
-        PyObject *hit = PyList_GetItem(ends, i);
-        int64_t gate = PyLong_AsLongLong(PyTuple_GetItem(hit, 0)), end = PyLong_AsLongLong(PyTuple_GetItem(hit, 1));
-        if (PyErr_Occurred())
-            goto done;
-        if (gate < 0 || gate >= gates || !count) {
-            PyErr_SetString(PyExc_ValueError, "there is no such gate or window");
-            goto done;
-        }
-        /* hits come in the order of their ends, or nearly */
-        while (in > 0 && begins[in] > end)
-            in--;
-        while (in + 1 < count && begins[in + 1] <= end)
-            in++;
-        int64_t place = window[2 * in] + end - begins[in];
-        if (place < 0 || place > data.len) {
-            PyErr_SetString(PyExc_ValueError, "a hit stands outside the data");
-            goto done;
-        }
-        int32_t least = need[2 * gate];
-        int64_t stop = place + need[2 * gate + 1];
-        if (least > 0 && !has_run(bytes + place, bytes + (stop < data.len ? stop : data.len), least))
-            continue;
-        PyObject *pair = place == end ? hit : Py_BuildValue("LL", (long long)gate, (long long)place);
-        if (!pair || PyList_Append(out, pair)) {
-            if (pair && pair != hit)
-                Py_DECREF(pair);
-            goto done;
-        }
-        if (pair != hit)
-            Py_DECREF(pair);
-    }
-    kept = out;
-    out = NULL;
-done:
-    Py_XDECREF(out);
-    PyMem_Free(begins);
-    PyBuffer_Release(&data);
-    PyBuffer_Release(&windows);
-    PyBuffer_Release(&needs);
-    return kept;
-}
-
 static PyMethodDef methods[] = {
-    {"likely", likely, METH_VARARGS, "likely(data, ends, windows, needs) -> hits"},
-    {"fresh", fresh, METH_VARARGS, "fresh(table, seed, data, windows, back, ahead, before, after) -> (runs, keys)"},
-    {"learn", learn, METH_VARARGS, "learn(table, keys, spans)"},
+    {"fresh", fresh, METH_VARARGS, "fresh(table, seed, contents, back, ahead, before, after) -> (text, runs, keys, again)"},
+    {"learn", learn, METH_VARARGS, "learn(table, keys, again, spans) -> again"},
     {NULL, NULL, 0, NULL},
 };
 

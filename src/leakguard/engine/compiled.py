@@ -12,7 +12,7 @@ from typing import Any
 
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 11
+LAYOUT = 12
 """Number of this form; part of the cache key."""
 
 
@@ -27,13 +27,14 @@ class CompiledRules:
     rules do and are never told alone.
     """
 
-    __slots__ = ("_count", "_expressions", "_rows", "_rules", "_vendors", "_words", "databases", "digest", "gates")
+    __slots__ = ("_count", "_expressions", "_rows", "_rules", "_vendors", "_words", "databases", "digest", "gates", "needs")
 
     def __init__(
         self,
         count: int,
         rows: Sequence[bytes],
-        gates: Sequence[tuple[int, tuple[int, ...], int, int]],
+        gates: Sequence[tuple[int, tuple[int, ...]]],
+        needs: Sequence[tuple[int, int, str]],
         expressions: bytes,
         databases: dict[str, bytes],
         digest: str,
@@ -45,7 +46,9 @@ class CompiledRules:
         self._vendors = vendors
         self._words: dict[str, str] | None = None
         self.gates = gates
-        """Of each gate: width (0: variable), rules, `least` of its rules, and how far behind it a value may end."""
+        """Of each gate: width (0: variable) and rules."""
+        self.needs = needs
+        """Of each rule: `least`, `after` and `chars`."""
         self.databases = databases
         self.digest = digest
         """What the set was made of; findings of two runs compare only under one digest."""
@@ -101,12 +104,12 @@ class CompiledRules:
     def dump(self) -> tuple[Any, ...]:
         """Return plain data for `marshal`."""
         sets = self._expressions, self.databases, self._vendors
-        return (LAYOUT, self.digest, self._count, tuple(self._rows), tuple(self.gates), *sets)
+        return (LAYOUT, self.digest, self._count, tuple(self._rows), tuple(self.gates), tuple(self.needs), *sets)
 
     def plain(self) -> tuple[Any, ...]:
         """Return plain data for JSON, without Hyperscan sets: it outlives this Python."""
         rows = [self._row(i) for i in range(self.rows)]
-        return (LAYOUT, self._count, rows, self.gates, self.expressions(), list(self.vendors().items()))
+        return (LAYOUT, self._count, rows, self.gates, self.needs, self.expressions(), list(self.vendors().items()))
 
 
 _FIELDS = Rule._fields
@@ -120,17 +123,17 @@ def undump(data: tuple[Any, ...]) -> CompiledRules | None:
     """Return the rules of `CompiledRules.dump`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, digest, count, rows, gates, expressions, databases, vendors = data
-    return CompiledRules(count, rows, gates, expressions, databases, digest, vendors)
+    _layout, digest, count, rows, gates, needs, expressions, databases, vendors = data
+    return CompiledRules(count, rows, gates, needs, expressions, databases, digest, vendors)
 
 
 def from_plain(data: tuple[Any, ...], digest: str) -> CompiledRules | None:
     """Return the rules of `CompiledRules.plain`, or None if another version wrote them."""
     if data[0] != LAYOUT:
         return None
-    _layout, count, rows, gates, expressions, vendors = data
+    _layout, count, rows, gates, needs, expressions, vendors = data
     return CompiledRules(
-        count, tuple(map(marshal.dumps, rows)), gates, marshal.dumps(expressions), {}, digest, marshal.dumps(dict(vendors))
+        count, tuple(map(marshal.dumps, rows)), gates, needs, marshal.dumps(expressions), {}, digest, marshal.dumps(dict(vendors))
     )
 
 
@@ -143,7 +146,7 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
     rows = []
     speaking: list[tuple[str, str, tuple[str, ...]]] = []
     gates: dict[tuple[str, int, str], list[int]] = {}
-    needs: dict[tuple[str, int, str], tuple[int, int]] = {}
+    needs = []
     for index, rule in enumerate([*rules, *map(_alone, apart.values())]):
         fields = [getattr(rule, name) for name in _ROW]
         rows.append(marshal.dumps((*fields, tuple(map(tuple, rule.parts)))))
@@ -153,11 +156,12 @@ def compile_rules(rules: Iterable[Rule], digest: str, *, hyperscan: bool) -> Com
         for expression, width in rule.gates:
             key = expression, width, scope
             gates.setdefault(key, []).append(index)
-            least, after = needs.get(key, (rule.least, 0))
-            needs[key] = min(least, rule.least), max(after, rule.after)
-    table = tuple((key[1], tuple(indices), *needs[key]) for key, indices in gates.items())
+        needs.append((rule.least, rule.after, rule.chars))
+    table = tuple((key[1], tuple(indices)) for key, indices in gates.items())
     expressions = marshal.dumps(tuple((expression, scope) for expression, _width, scope in gates))
-    compiled = CompiledRules(len(rules), tuple(rows), table, expressions, {}, digest, marshal.dumps(vendors.table(speaking)))
+    compiled = CompiledRules(
+        len(rules), tuple(rows), table, tuple(needs), expressions, {}, digest, marshal.dumps(vendors.table(speaking))
+    )
     if hyperscan:
         add_databases(compiled)
     return compiled
@@ -174,6 +178,7 @@ def _alone(part: Part) -> Rule:
         pattern=part.pattern,
         value="",
         least=0,
+        chars="",
         anchors=part.anchors,
         gates=part.gates,
         reach=0,

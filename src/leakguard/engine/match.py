@@ -7,7 +7,7 @@ Rejected: the pattern over the whole input (2 MB/s where this does hundreds).
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from leakguard.engine.compiled import CompiledRules
@@ -16,6 +16,12 @@ from leakguard.engine.values import late
 TIMEOUT = 0.5
 """Seconds that one pattern may take on one window before it is given up and told."""
 _SLACK = 64
+LOOK_BACK = 80
+"""Bytes before a match that decide: its name, the call it stands in, what must not stand to its left."""
+LOOK_AHEAD = 72
+"""Bytes after the longest match that a look-ahead may see."""
+_REMEMBERED, _SHORT = 4096, 1024
+"""Hits whose matches are kept, and the most bytes that may decide about one."""
 
 
 class RawMatch(NamedTuple):
@@ -59,18 +65,20 @@ class Matcher:
         self._patterns: dict[int, tuple[Any, int, int] | _Keyword] = {}
         self._gaps: dict[str, Any] = {}
         self._parts: dict[str, Any] = {}
+        self._known: dict[tuple[int, int, bytes], Sequence[RawMatch]] = {}
 
-    def confirm(self, data: bytes, hits: Collection[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
-        """Return the matches, by position, and the ids of rules that ran out of time."""
+    def confirm(self, data: bytes, hits: Collection[tuple[int, int]], *, versions: bool = False) -> tuple[list[RawMatch], set[str]]:
+        """Return the matches, by position, and the ids of rules that ran out of time.
+
+        `versions`: most of the text comes again soon, so what was found at equal bytes is worth to be kept.
+        """
         out: dict[tuple[int, int, int], RawMatch] = {}
         slow: set[str] = set()
         patterns = self._patterns
         for index, start in sorted(hits) if len(hits) > 1 else hits:
             known = patterns.get(index) or self._compile(index)
             try:
-                found = (
-                    _beside(data, index, start, known) if isinstance(known, _Keyword) else self._matches(data, index, start, *known)
-                )
+                found = self._again(data, index, start, known) if versions else self._found(data, index, start, known)
             except TimeoutError:
                 slow.add(self._rules.rule(index).id)
                 continue
@@ -82,6 +90,27 @@ class Matcher:
         if len(out) < 2:
             return [*out.values()], slow
         return sorted(out.values(), key=lambda m: (m.start, m.end, m.rule)), slow
+
+    def _found(self, data: bytes, index: int, start: int, known: tuple[Any, int, int] | _Keyword) -> Sequence[RawMatch]:
+        if isinstance(known, _Keyword):
+            return _beside(data, index, start, known)
+        return self._matches(data, index, start, *known)
+
+    def _again(self, data: bytes, index: int, start: int, known: tuple[Any, int, int] | _Keyword) -> Sequence[RawMatch]:
+        """Return what was found at an anchor with the same bytes round it, or look."""
+        before, after = (0, known.after) if isinstance(known, _Keyword) else known[1:]
+        if before + after > _SHORT:
+            return self._found(data, index, start, known)
+        begin = max(0, start - before - LOOK_BACK)
+        key = index, start - begin, data[begin : start + after + LOOK_AHEAD]
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            matches = self._found(data, index, start, known)
+            self._known[key] = [RawMatch(index, m.start - begin, m.end - begin, m.whole_start - begin, m.groups) for m in matches]
+            return matches
+        return [RawMatch(index, m.start + begin, m.end + begin, m.whole_start + begin, m.groups) for m in found]
 
     def _matches(self, data: bytes, index: int, start: int, pattern: Any, before: int, after: int) -> list[RawMatch]:
         stop = min(len(data), start + after + _SLACK)
@@ -143,8 +172,10 @@ class Matcher:
 
 
 def _entry(index: int, match: Any, which: int) -> RawMatch:
-    """Return one of several values of a match, each with a name of its own (`key`): the entries of a Secret."""
+    """Return one of several values of a match: each with a name of its own (`key`: the entries of a Secret), or under one heading."""
     start, end = match.spans("secret")[which]
+    if "key" not in match.re.groupindex:
+        return RawMatch(index, start, end, match.start(), {})
     return RawMatch(index, start, end, match.starts("key")[which], {"key": match.captures("key")[which]})
 
 

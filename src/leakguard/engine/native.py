@@ -1,6 +1,4 @@
-"""The engine's compiled loops, `_native.c` and `_encoded_native.c`: there where the wheel was built with a C compiler, unless
-`LEAKGUARD_PURE=1`.
-"""
+"""The engine's compiled loops: there where the wheel was built with a C compiler, unless `LEAKGUARD_PURE=1`."""
 
 from __future__ import annotations
 
@@ -9,31 +7,31 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 loops: Any = None
-"""The module, or None: then its callers do the same work in Python or leave it out, with the same results."""
+"""`_native.c`, or None: then its callers do the same work in Python or leave it out, with the same results."""
+hits: Any = None
+"""`_hits_native.c`, or None."""
+logs: Any = None
+"""`_logs_native.c`, or None."""
+_encoded: Any = None
 if not os.environ.get("LEAKGUARD_PURE"):
     try:
-        from leakguard.engine import _native  # type: ignore[attr-defined]  # built where a compiler is
+        # built where a compiler is
+        from leakguard.engine import _encoded_native, _hits_native, _logs_native, _native  # type: ignore[attr-defined]
     except ImportError:
         pass
     else:
-        loops = _native
-
-
-def _encoded() -> Any:
-    if loops is not None:
-        try:
-            from leakguard.engine import _encoded_native  # type: ignore[attr-defined]  # as above
-        except ImportError:
-            pass
-        else:
-            return _encoded_native
+        loops, hits, logs, _encoded = _native, _hits_native, _logs_native, _encoded_native
+if _encoded is None:
     from leakguard.engine import encoded
 
-    return encoded
+    _encoded = encoded
 
-
-_module = _encoded()
-runs: Callable[[bytes, Sequence[int], bool, bool], bytes] = _module.runs
-unescape: Callable[[bytes, bytes], tuple[bytes, bytes]] = _module.unescape
-strings: Callable[[bytes], bytes] = _module.strings
+runs: Callable[[bytes, Sequence[int], bool, bool], bytes] = _encoded.runs
+unescape: Callable[[bytes, bytes], tuple[bytes, bytes]] = _encoded.unescape
+strings: Callable[[bytes], bytes] = _encoded.strings
 """See these in `encoded.py`."""
+
+
+def newlines(data: bytes, start: int, end: int) -> int:
+    """Count the line feeds in a span."""
+    return logs.newlines(data, start, end) if logs is not None else data.count(b"\n", start, end)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 
 from leakguard.engine.compiled import CompiledRules
-from leakguard.engine.native import loops as _native
+from leakguard.engine.native import hits as _native
+from leakguard.engine.seen import Content, joined
 
 Hit = tuple[int, int]
 
@@ -24,6 +26,15 @@ _REMEMBERED = 1 << 15
 """Lines whose anchors are kept."""
 _FEW = 100
 """Hits that are not worth to be looked through for those without a value."""
+
+
+def _noting(into: bytearray) -> Callable[..., None]:
+    """Return a handler that adds gate and end of each hit, native 64-bit integers, as the compiled one does."""
+
+    def note(gate: int, _start: int, end: int, _flags: int, _context: object) -> None:
+        into.extend(array("q", (gate, end)).tobytes())
+
+    return note
 
 
 class Prefilter(Protocol):
@@ -37,25 +48,27 @@ class Prefilter(Protocol):
         With `windows` (start and end in turn, ascending and apart) those whose gates stand whole in one.
         """
 
+    def hits_in(self, contents: list[Content], text: bytes, runs: array[int]) -> array[int]:
+        """Return hits in runs of some contents (see `Seen.fresh`): number of the content, rule, anchor start, in turn."""
+
     def join(self) -> None:
         """Prepare for gigabytes of input that is all read with `config`."""
 
 
-def _joined(data: bytes, windows: Sequence[int]) -> bytes:
-    return b"\n".join([data[windows[i] : windows[i + 1]] for i in range(0, len(windows), 2)])
+def _begins(runs: Sequence[int]) -> list[int]:
+    """Return where each run begins in their text."""
+    sizes = (runs[i + 2] - runs[i + 1] + 1 for i in range(0, len(runs) - 3, 3))
+    return [*accumulate(sizes, initial=0)]
 
 
-def _unjoined(hits: Iterable[Hit], windows: Sequence[int]) -> list[Hit]:
-    """Turn positions in joined windows into those in the data."""
-    begins, at = [], 0
-    for i in range(0, len(windows), 2):
-        begins.append(at)
-        at += windows[i + 1] - windows[i] + 1
-    out = []
-    for what, place in hits:
-        i = bisect_right(begins, place) - 1
-        out.append((what, windows[2 * i] + place - begins[i]))
-    return out
+def _runs(data: bytes, windows: Sequence[int] | None) -> tuple[list[Content], bytes, array[int]]:
+    """Return windows of one content as `Seen.fresh` gives them."""
+    if windows is None:
+        return [(data, None)], data, array("q", (0, 0, len(data)))
+    edges = iter(windows)
+    runs = array("q", [n for start, end in zip(edges, edges, strict=True) for n in (0, start, end)])
+    contents: list[Content] = [(data, None)]
+    return contents, joined(contents, runs), runs
 
 
 def build(expressions: Sequence[str], ids: Sequence[int]) -> bytes:
@@ -98,7 +111,7 @@ class HyperscanPrefilter:
         self._reaches: dict[int, int] = {}
         self._anchors: dict[tuple[int, bytes], tuple[int, ...]] = {}
         """The same lines come again and again, in a tree and even more in its history."""
-        self._needed = b""
+        self._flat: tuple[bytes, ...] = ()
         self._databases: dict[str, Any] = {}
         for scope in _NOT_CODE:
             if scope in rules.databases:
@@ -108,31 +121,46 @@ class HyperscanPrefilter:
         """See `Prefilter.hits`."""
         if windows is not None and windows[1] - windows[0] == len(data):
             windows = None
-        scanned = data if windows is None else _joined(data, windows)
-        ends: list[tuple[int, int]] = []
-        append = ends.append
+        contents, text, runs = _runs(data, windows)
+        hits = iter(self._hits(contents, text, runs, every=config, few=windows is None))
+        return {(rule, at) for _which, rule, at in zip(hits, hits, hits, strict=True)}
 
-        def on_match(gate: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            append((gate, end))
+    def hits_in(self, contents: list[Content], text: bytes, runs: array[int]) -> array[int]:
+        """See `Prefilter.hits_in`."""
+        return self._hits(contents, text, runs, every=True, few=False)
 
+    def _hits(self, contents: list[Content], text: bytes, runs: array[int], *, every: bool, few: bool) -> array[int]:
+        noted = bytearray()
+        on_match = _native.notes(noted) if _native else _noting(noted)
         scopes = (ALL_GATES,) if ALL_GATES in self._databases else _NOT_CODE
-        for scope in scopes if config else ("any",):
+        for scope in scopes if every else ("any",):
             database = self._databases.get(scope)
             if database is not None:
-                database.scan(scanned, match_event_handler=on_match)
-        if not ends:
-            return ()
-        if _native is not None and (windows is not None or len(ends) > _FEW):
-            ends = _native.likely(data, ends, array("q", windows or (0, len(data))), self._needs())
-        elif windows is not None:
-            ends = _unjoined(ends, windows)
-        return self._starts(data, ends)
+                database.scan(text, match_event_handler=on_match)
+        if not noted:
+            return array("q")
+        if _native is not None and not (few and len(noted) <= _FEW * 16):
+            return array("q", _native.anchored(contents, runs, noted, *self._tables()))
+        return self._starts(contents, runs, array("q", bytes(noted)))
 
-    def _needs(self) -> bytes:
-        """Return what `likely` wants to know of each gate."""
-        if not self._needed:
-            self._needed = array("i", [n for _width, _rules, *needs in self._rules.gates for n in needs]).tobytes()
-        return self._needed
+    def _tables(self) -> tuple[bytes, ...]:
+        """Return what `anchored` wants to know of gates and rules."""
+        if not self._flat:
+            rules = self._rules
+            variable = {index for width, indices in rules.gates if not width for index in indices}
+            gates, members, needs, words = array("i"), array("i"), array("i"), bytearray()
+            classes: dict[str, int] = {}
+            for width, indices in rules.gates:
+                gates.extend((width, len(members), len(indices)))
+                members.extend(indices)
+            for index, (least, after, chars) in enumerate(rules.needs):
+                reach, anchors = (rules.rule(index).reach, rules.rule(index).anchors) if index in variable else (0, ())
+                needs.extend((least, classes.setdefault(chars, len(classes)), after, reach, len(words), len(anchors)))
+                for anchor in anchors:
+                    words += bytes((len(anchor),)) + anchor.encode("latin-1")
+            members_of = b"".join(bytes(c in chars for c in map(chr, range(256))) for chars in classes)
+            self._flat = (gates.tobytes(), members.tobytes(), needs.tobytes(), bytes(words), members_of)
+        return self._flat
 
     def join(self) -> None:
         """Use one set of all gates: gigabytes are worth the half second that it takes to build where none is kept."""
@@ -146,16 +174,20 @@ class HyperscanPrefilter:
         database.scratch = hyperscan.Scratch(database)
         self._databases[scope] = database
 
-    def _starts(self, data: bytes, ends: list[tuple[int, int]]) -> set[Hit]:
-        out: set[Hit] = set()
-        gates, known = self._rules.gates, self._anchors
-        for gate, end in ends:
-            width, rules, _least, _after = gates[gate]
+    def _starts(self, contents: list[Content], runs: Sequence[int], ends: array[int]) -> array[int]:
+        out: set[tuple[int, int, int]] = set()
+        gates, known, begins = self._rules.gates, self._anchors, _begins(runs)
+        pairs = iter(ends)
+        for gate, noted in zip(pairs, pairs, strict=True):
+            at = bisect_right(begins, noted) - 1
+            which, end = runs[3 * at], runs[3 * at + 1] + noted - begins[at]
+            width, rules = gates[gate]
             if width:
                 start = end - width
                 for index in rules:
-                    out.add((index, start))
+                    out.add((which, index, start))
                 continue
+            data = contents[which][0]
             for index in rules:
                 reach = self._reaches.get(index) or self._reach(index)
                 ahead = data[end - reach if end > reach else 0 : end]
@@ -163,8 +195,8 @@ class HyperscanPrefilter:
                 if backs is None:
                     backs = self._anchors_in(index, ahead)
                 for back in backs:
-                    out.add((index, end - back))
-        return out
+                    out.add((which, index, end - back))
+        return array("q", [n for hit in out for n in hit])
 
     def _reach(self, index: int) -> int:
         reach = self._reaches[index] = self._rules.rule(index).reach
@@ -203,10 +235,24 @@ class PortablePrefilter:
     def hits(self, data: bytes, *, config: bool, windows: Sequence[int] | None = None) -> Collection[Hit]:
         """See `Prefilter.hits`."""
         automaton = self._automata[frozenset({"any", "code", "config"}) if config else frozenset({"any", "code"})]
+        _contents, text, runs = _runs(data, windows)
+        hits = iter(self._hits(text, runs, automaton))
+        return {(rule, at) for _which, rule, at in zip(hits, hits, hits, strict=True)}
+
+    def hits_in(self, contents: list[Content], text: bytes, runs: array[int]) -> array[int]:  # noqa: ARG002 - the others need them
+        """See `Prefilter.hits_in`."""
+        return self._hits(text, runs, self._automata[frozenset({"any", "code", "config"})])
+
+    @staticmethod
+    def _hits(text: bytes, runs: Sequence[int], automaton: Any) -> array[int]:
         # latin-1 maps every byte to one character, so offsets stay offsets of bytes
-        text = (data if windows is None else _joined(data, windows)).decode("latin-1").lower()
-        hits = {(index, end - back) for end, (back, indices) in automaton.iter(text) for index in indices}
-        return hits if windows is None else _unjoined(hits, windows)
+        begins = _begins(runs)
+        out = array("q")
+        for end, (back, indices) in automaton.iter(text.decode("latin-1").lower()):
+            at = bisect_right(begins, end - back) - 1
+            for index in indices:
+                out.extend((runs[3 * at], index, runs[3 * at + 1] + end - back - begins[at]))
+        return out
 
 
 def _automaton(anchors: dict[str, list[int]]) -> Any:

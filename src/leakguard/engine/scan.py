@@ -17,11 +17,12 @@ from leakguard.engine.compiled import CompiledRules
 from leakguard.engine.frame import Span
 from leakguard.engine.match import Matcher, RawMatch
 from leakguard.engine.native import runs
-from leakguard.engine.place import bare_place, place_of
+from leakguard.engine.place import bare, place_of, raw_of
 from leakguard.engine.prefilter import HyperscanPrefilter, PortablePrefilter, Prefilter
 from leakguard.engine.score import CONTEXT, companion, score
+from leakguard.engine.seen import Content
 from leakguard.engine.weights import LEVELS
-from leakguard.engine.written import decoded, plain
+from leakguard.engine.written import decoded, plain, unwrap
 from leakguard.model.blob import STRINGS, Blob, path_in
 from leakguard.model.finding import Candidate, Place, Score, Step
 from leakguard.model.rule import Rule
@@ -105,7 +106,7 @@ class Engine:
         rows = runs(data, _windows(data, blob.focus), True, blob.offset > 0)
         if not hits and not rows:
             return Scanned([], 0, set())
-        matches, slow = self._matcher.confirm(data, hits) if hits else ([], set())
+        matches, slow = self._matcher.confirm(data, hits, versions=blob.focus is not None) if hits else ([], set())
         parts = [match for match in matches if match.rule >= len(self.rules)]
         if parts:
             matches = [match for match in matches if match.rule < len(self.rules)]
@@ -201,6 +202,10 @@ class Engine:
         """Return where rules may match in these windows of any kind of file."""
         return self._prefilter.hits(data, config=True, windows=windows)
 
+    def hits_in(self, contents: list[Content], text: bytes, runs: array[int]) -> array[int]:
+        """Return where rules may match in runs of some contents; see `Prefilter.hits_in`."""
+        return self._prefilter.hits_in(contents, text, runs)
+
     def confirm(self, data: bytes, hits: Collection[tuple[int, int]]) -> tuple[list[RawMatch], set[str]]:
         """Return the matches at some hits, and the rules that ran out of time."""
         return self._matcher.confirm(data, hits)
@@ -268,20 +273,21 @@ class Engine:
                 value = Secret(text[near[0] : near[1]], public=near[1] - near[0] if part.public else 0)
                 start, end, via = found.source(*near)
                 shown = sorted([*spans, (start, end, value)], key=lambda s: s[:2])
-                others.append(place_of(blob, start, end, part.name, "", shown)._replace(via=via))
-        partners = self._partners(blob, match, rule) if rule.id in self.pairs and found.trace is None else []
+                others.append(place_of(blob, start, end, part.name, "", shown, via))
         start, end, via = found.span()
-        place = place_of(blob, start, end, rule.part, name, spans)._replace(via=via)
-        vendor = self.vendor(text, match, rule, name)
+        place = place_of(blob, start, end, rule.part, name, spans, via)
+        secret = found.secret() if blob.origin is None else cut(rule, unwrap(raw_of(blob, place), place.via))
+        partners = self._partners(blob, found) if rule.id in self.pairs else []
         places, values = tuple(p for p, _ in partners), tuple(v for _, v in partners)
-        return Candidate(rule, found.secret(), place, tuple(others), scored, partners=places, values=values, vendor=vendor)
+        vendor = self.vendor(text, match, rule, name)
+        return Candidate(rule, secret, place, tuple(others), scored, partners=places, values=values, vendor=vendor)
 
-    def _partners(self, blob: Blob, match: RawMatch, rule: Rule) -> list[tuple[Place, Secret]]:
+    def _partners(self, blob: Blob, one: Found) -> list[tuple[Place, Secret]]:
         """Return what a verifier may have to try with a value: every part near it, nearest first, and the line round it."""
-        data = blob.data
+        data, match = one.text, one.match
         found = [
             (distance, start, end, part.name, part.public)
-            for part in rule.parts
+            for part in one.rule.parts
             for distance, start, end in sorted(self._matcher.all_near(data, part.pattern, match.start, match.end, part.within))[
                 :_PARTNERS
             ]
@@ -289,7 +295,13 @@ class Engine:
         begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - _AROUND)
         end = data.find(b"\n", match.end, match.end + _AROUND)
         found.append((0, begin, end if end >= 0 else min(len(data), match.end + _AROUND), "around", False))
-        return [(bare_place(blob, s, e, name), Secret(data[s:e], public=(e - s) * public)) for _, s, e, name, public in found]
+        out = []
+        for _distance, start, end, name, public in found:
+            place = bare(blob, *one.source(start, end), name)
+            # of a line that is encoded in part, only that part
+            value = data[start:end] if one.trace is None else unwrap(raw_of(blob, place), place.via)
+            out.append((place, Secret(value, public=len(value) * public)))
+        return out
 
 
 _Scored = tuple[RawMatch, Rule, Score, str]

@@ -39,7 +39,7 @@ def score(
 
     A match that no remaining term can lift to `floor` is given up with the sum so far, and what stays below it gets no
     reasons: most of what generic rules match in code is told from its name and first characters. `alone`: `data` holds the
-    match and no more, and the score is the most that it can have, whatever stands round it.
+    match and no more, the score is the most that it can have, whatever stands round it, and nobody asks for reasons.
     """
     found = _Sum(rule)
     raw = data[match.start : match.end]
@@ -64,7 +64,7 @@ def score(
         if rule.kind != "private_key":
             _no_secret(found, text, hashed=rule.kind == "password_hash")
     sure = 1 / (1 + exp(-max(-30.0, min(30.0, found.total))))
-    return Score(sure, found.reasons(rule) if sure >= floor else ())
+    return Score(sure, () if alone or sure < floor else found.reasons(rule))
 
 
 def companion(scored: Score, term: str = "companion") -> Score:

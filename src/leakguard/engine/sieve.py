@@ -12,26 +12,26 @@ bytes, and equal bytes are asked about once.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from itertools import groupby
+from math import exp, log
+from operator import itemgetter
 from typing import NamedTuple
 
-from leakguard.engine.match import RawMatch
+from leakguard.engine.match import LOOK_AHEAD, LOOK_BACK, RawMatch
 from leakguard.engine.native import runs as encoded_runs
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import companion, score
-from leakguard.engine.seen import Seen
+from leakguard.engine.seen import Answers, Content, Seen
 from leakguard.engine.values import CODE
-from leakguard.engine.weights import LEVELS, best_kind
+from leakguard.engine.weights import LEVELS, WEIGHTS, best_kind
 from leakguard.model.rule import Rule
 
-LOOK_BACK = 80
-"""Bytes before a match that decide: its name, the call it stands in, what must not stand to its left."""
-LOOK_AHEAD = 72
-"""Bytes after the longest match that a look-ahead may see."""
 LONGEST = 560
 """A rule that reaches further past its anchor is `long`: its anchors are watched, whether they match or not."""
 ANYWHERE, IN_CODE = 1, 2
 _REMEMBERED = 1 << 20
+_ROUNDING = 1e-6
 
 
 class Span(NamedTuple):
@@ -52,9 +52,14 @@ class Sieve:
         self._engine = engine
         self._floor = LEVELS[engine.settings[0]]
         self._kinds = {True: best_kind("password"), False: best_kind("token")}
-        self._code = {True: best_kind("password", CODE), False: best_kind("token", CODE)}
+        self._apart = {
+            is_password: WEIGHTS.get(f"{who}.file:{self._kinds[is_password]}", 0.0)
+            - WEIGHTS.get(f"{who}.file:{best_kind(who, CODE)}", 0.0)
+            for is_password, who in ((True, "password"), (False, "token"))
+        }
+        """What a generic match loses if the file that scores highest is code."""
         rules = [engine.rules.rule(i) for i in range(engine.rules.rows)]
-        self._reach = [(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD) for rule in rules]
+        self._answers = Answers([(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD, rule.after > LONGEST) for rule in rules])
         short = [rule for rule in rules if rule.after <= LONGEST]
         self.before = max(rule.after for rule in short) + LOOK_AHEAD
         """Bytes before a change that have to be asked about again ..."""
@@ -65,54 +70,62 @@ class Sieve:
         self._seen = Seen(
             back=max(rule.before for rule in short) + LOOK_BACK, ahead=self.before, before=LOOK_BACK, after=self.after
         )
-        self._known: dict[int, int] = {}
         self._scores: dict[tuple[int, str, int, bytes], int] = {}
 
     def spans(self, data: bytes, windows: Sequence[int] | None = None) -> list[Span]:
         """Return what the content may hold; with `windows` (start and end in turn), what is anchored in them."""
-        runs, note = self._seen.fresh(data, (0, len(data)) if windows is None else windows)
-        if not runs:
-            return []
-        hits = self._engine.hits(data, runs)
-        spans = self._ask(data, hits) if hits else []
-        if rows := encoded_runs(data, array("q", runs), True, False):
-            from leakguard.engine.inside import places
+        return self.spans_of([(data, None if windows is None else array("q", windows).tobytes())])[0]
 
-            spans += [Span(start, end, ANYWHERE | IN_CODE) for start, end in places(self._engine, data, rows)]
-        self._seen.learn(note, [span[:2] for span in spans])
-        return spans
-
-    def _ask(self, data: bytes, hits: Collection[tuple[int, int]]) -> list[Span]:
-        out: list[Span] = []
-        known = self._known
-        unknown: dict[tuple[int, int], int] = {}
-        for hit in hits:
-            index, at = hit
-            back, ahead = self._reach[index]
-            start = at - back if at > back else 0
-            key = hash((index, at - start, data[start : at + ahead]))
-            held = known.get(key)
-            if held is None:
-                unknown[hit] = key
-            elif held or ahead > LONGEST + LOOK_AHEAD:
-                out.append(Span(start, min(len(data), at + ahead), held))
-        if unknown:
-            self._learn(data, unknown, out)
+    def spans_of(self, contents: list[Content]) -> list[list[Span]]:
+        """Return what each of some contents may hold: quicker than one by one, since most hold nothing."""
+        out: list[list[Span]] = [[] for _ in contents]
+        text, runs, note = self._seen.fresh(contents)
+        if text:
+            self._ask(contents, text, runs, out)
+            flat = [(which, span.start, span.end) for which, spans in enumerate(out) for span in spans]
+            text, runs = self._seen.learn(contents, note, flat)
+            if text:
+                self._ask(contents, text, runs, out)
         return out
 
-    def _learn(self, data: bytes, unknown: dict[tuple[int, int], int], out: list[Span]) -> None:
-        if len(self._known) > _REMEMBERED:
-            self._known.clear()
-            self._scores.clear()
-        for hit, key in unknown.items():
-            index, at = hit
-            back, ahead = self._reach[index]
-            held = 0
-            for match in self._matches(data, hit):
-                held |= self._may_count(data, match)
-            self._known[key] = held
-            if held or ahead > LONGEST + LOOK_AHEAD:
-                out.append(Span(max(0, at - back), min(len(data), at + ahead), held))
+    def _ask(self, contents: list[Content], text: bytes, runs: array[int], out: list[list[Span]]) -> None:
+        self._ask_inside(contents, runs, out)
+        hits = self._engine.hits_in(contents, text, runs)
+        if not hits:
+            return
+        unknown, spans = self._answers.of(contents, hits)
+        for which, *span in spans:
+            out[which].append(Span(*span))
+        answers = self._answers
+        told: dict[int, int] = {}
+        for which, rule, at, key in unknown:
+            data = contents[which][0]
+            held = told.get(key)
+            if held is None:
+                held = 0
+                for match in self._matches(data, (rule, at)):
+                    held |= self._may_count(data, match)
+                told[key] = held
+                answers.keep(key, held)
+            if held or answers.watched(rule):
+                out[which].append(Span(*answers.span(rule, at, len(data)), held))
+
+    def _ask_inside(self, contents: list[Content], runs: array[int], out: list[list[Span]]) -> None:
+        """Look for what may stand encoded in the runs."""
+        three = iter(runs)
+        for which, group in groupby(sorted(zip(three, three, three, strict=True)), key=itemgetter(0)):
+            data = contents[which][0]
+            windows = array("q")
+            for _which, start, end in group:
+                # what is asked again reaches into what stands beside it
+                if windows and start <= windows[-1]:
+                    windows[-1] = max(windows[-1], end)
+                else:
+                    windows.extend((start, end))
+            if rows := encoded_runs(data, windows, True, False):
+                from leakguard.engine.inside import places
+
+                out[which] += [Span(start, end, ANYWHERE | IN_CODE) for start, end in places(self._engine, data, rows)]
 
     def _matches(self, data: bytes, hit: tuple[int, int]) -> list[RawMatch]:
         matches, slow = self._engine.confirm(data, (hit,))
@@ -133,14 +146,27 @@ class Sieve:
         key = (match.rule, name, match.start - match.whole_start, whole)
         value = self._scores.get(key)
         if value is None:
+            if len(self._scores) > _REMEMBERED:
+                self._scores.clear()
             seen = RawMatch(match.rule, match.start - match.whole_start, len(whole), 0, match.groups)
-            found = ANYWHERE * self._counts(rule, seen, whole, name, self._kinds)
-            if found and rule.scope != "config":
-                found |= IN_CODE * self._counts(rule, seen, whole, name, self._code)
+            most = self._most(rule, seen, whole, name)
+            found = ANYWHERE if most >= self._floor else 0
+            if found and rule.scope != "config" and self._stays(rule, most):
+                found |= IN_CODE
             value = self._scores[key] = found
         return value
 
-    def _counts(self, rule: Rule, match: RawMatch, whole: bytes, name: str, kinds: dict[bool, str]) -> bool:
-        kind = kinds[rule.kind == "password"]
-        found = score(rule, match, whole, name, kind, self._floor, alone=True)
-        return (companion(found) if rule.parts else found).value >= self._floor
+    def _most(self, rule: Rule, match: RawMatch, whole: bytes, name: str) -> float:
+        """Return the highest score that a match may have anywhere."""
+        found = score(rule, match, whole, name, self._kinds[rule.kind == "password"], self._floor, alone=True)
+        return (companion(found) if rule.parts else found).value
+
+    def _stays(self, rule: Rule, most: float) -> bool:
+        """Whether a match that counts in the file that scores highest may count in code, too."""
+        return rule.shape != "generic" or _moved(most, _ROUNDING - self._apart[rule.kind == "password"]) >= self._floor
+
+
+def _moved(value: float, weight: float) -> float:
+    """Return a score with one more term."""
+    value = min(max(value, 1e-12), 1 - 1e-12)
+    return 1 / (1 + exp(-log(value / (1 - value)) - weight))

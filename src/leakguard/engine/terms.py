@@ -33,7 +33,7 @@ def outside(who: str, rule: Rule, match: RawMatch, data: bytes, name: str, kind:
     out.append(f"{who}.file:{kind}")
     out.append("quote:" + _QUOTES.get(match.groups.get("q", b""), "escaped"))
     between = data[match.whole_start : match.start]
-    if rule.id.endswith("-element"):
+    if rule.id.endswith(("-element", "-column")):
         return out
     sign = _sign(between)
     if sign == "," and (alone or values.CALLED(data, max(0, match.whole_start - 80), match.whole_start)):

@@ -68,6 +68,18 @@ def _escaped(kind: int, raw: bytes) -> bytes:
     return unescape(raw, array("q", (kind, 0, len(raw))).tobytes())[0][:-1]
 
 
+def _log(raw: bytes) -> bytes:
+    from leakguard.engine.logs import text_of
+
+    return text_of(raw)
+
+
+def _wrapped_log(raw: bytes) -> bytes:
+    from leakguard.engine.logs import joined
+
+    return joined(raw)
+
+
 DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "base64": base64,
     "hex": unhex,
@@ -75,6 +87,8 @@ DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "zlib": inflate,
     "utf-16-le": partial(_wide, "utf-16-le"),
     "utf-16-be": partial(_wide, "utf-16-be"),
+    "log": _log,
+    "wrapped log": _wrapped_log,
     **{way: partial(_escaped, kind) for kind, way in enumerate(ESCAPES, 3)},
 }
 """Decoders by name: each a function of the bytes of a span, which raises ValueError for what it can't read."""

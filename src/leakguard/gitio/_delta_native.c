@@ -1,28 +1,31 @@
 /* The inner loops of reading packs, with the same results as their twins in `delta.py`.
  *
- * heads(block, start, offsets, hash) -> (kinds, rows)
- *   block: bytes of a pack from offset `start` on; offsets: native 64-bit integers, each an object that begins in it;
- *   kinds: a byte an object (git's type number); rows: three 64-bit integers an object, where its deflated data begins, how
- *   long it is once inflated, and its base: an offset, or minus the offset at which the base's id (`hash` bytes) stands.
- *
- * carried(delta, base_size, spans) -> places
+ * carried(delta, spans) -> places
  *   spans: start and end in turn, in the base; places: a span's number and where it starts in the result, in turn, once for
  *   each copy of it; None where one was cut, or where one that ends with the base does not end with the result.
- *
- * places(offsets, bases) -> numbers
- *   native 64-bit integers: the place of each base among the ascending offsets; -1 for a base of 0, -2 where it is not there.
  *
  * apply(base, delta, before, after) -> (result, windows)
  *   windows: native 64-bit integers, start and end in turn, ascending and apart: the bytes of `result` from `before` ahead
  *   of a change to `after` behind it. A change is an insert, a seam between copies that do not continue each other, and
  *   the ends of the result where a copy cut the base there.
  * ValueError where the delta does not fit its base.
+ *
+ * rebuild(pack, stack, readers, before, after, limit, room, most) -> objects
+ *   pack: file descriptor, where the last object ends, and buffers: offsets, rows (as `heads` tells), each object's first
+ *   delta and next sibling (64-bit integers, -1: none), a byte an object whether it is wanted (empty: all are);
+ *   stack: a list of (number, number of its base or -1, content of the base or None), from which objects are taken and to
+ *   which those that build on them are added, until `most` are done or about `room` bytes; readers: inflate(raw, bits, size)
+ *   for those up to so many bytes (the third), read(number) for others, which answers None where one is damaged;
+ *   objects: a list of (number, base's number, content, windows, delta); the content is None where it is damaged, longer
+ *   than `limit`, or its base's is; windows are None where there is no base.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
 #include <Python.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     int64_t *at;
@@ -64,32 +67,26 @@ static int size_at(const unsigned char **p, const unsigned char *end, uint64_t *
     return 0;
 }
 
-static PyObject *apply(PyObject *self, PyObject *args)
+/* What a delta makes of its base, as new bytes; NULL with ValueError where it does not fit, or MemoryError. */
+static PyObject *applied(const char *base, size_t base_size, const char *delta, size_t delta_size, int64_t before,
+                         int64_t after, spans *found)
 {
-    Py_buffer base, delta;
-    Py_ssize_t before, after;
-    PyObject *result = NULL, *windows = NULL, *answer = NULL;
-    spans found = {NULL, 0, 0};
-    (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nn", &base, &delta, &before, &after))
-        return NULL;
-    const unsigned char *p = delta.buf, *end = p + delta.len;
+    const unsigned char *p = (const unsigned char *)delta, *end = p + delta_size;
     uint64_t source, size;
-    if (size_at(&p, end, &source) || size_at(&p, end, &size) || source != (uint64_t)base.len || size > PY_SSIZE_T_MAX)
+    PyObject *result = NULL;
+    if (size_at(&p, end, &source) || size_at(&p, end, &size) || source != (uint64_t)base_size || size > PY_SSIZE_T_MAX)
         goto wrong;
     result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
     if (!result)
-        goto done;
+        return NULL;
     char *out = PyBytes_AsString(result);
     uint64_t at = 0, follows = 0; /* the result so far; where in the base the last copy ended */
     int copied = 1;               /* the last piece was a copy; at first, one that ended at the base's begin */
 #define WINDOW(a, b)                                                                                                   \
     do {                                                                                                               \
         int64_t from_ = (int64_t)(a) - before, to_ = (int64_t)(b) + after;                                             \
-        if (add(&found, from_ < 0 ? 0 : from_, to_ > (int64_t)size ? (int64_t)size : to_)) {                           \
-            PyErr_NoMemory();                                                                                          \
-            goto done;                                                                                                 \
-        }                                                                                                              \
+        if (add(found, from_ < 0 ? 0 : from_, to_ > (int64_t)size ? (int64_t)size : to_))                              \
+            goto memory;                                                                                               \
     } while (0)
     while (p < end) {
         unsigned op = *p++;
@@ -109,11 +106,11 @@ static PyObject *apply(PyObject *self, PyObject *args)
                 }
             if (!length)
                 length = 0x10000;
-            if (offset + length > (uint64_t)base.len || at + length > size)
+            if (offset + length > (uint64_t)base_size || at + length > size)
                 goto wrong;
             if (!copied || offset != follows)
                 WINDOW(at, at);
-            memcpy(out + at, (const char *)base.buf + offset, length);
+            memcpy(out + at, base + offset, length);
             at += length;
             follows = offset + length;
             copied = 1;
@@ -130,15 +127,33 @@ static PyObject *apply(PyObject *self, PyObject *args)
     }
     if (at != size)
         goto wrong;
-    if (copied && follows != (uint64_t)base.len)
+    if (copied && follows != (uint64_t)base_size)
         WINDOW(at, at);
-    windows = PyBytes_FromStringAndSize((const char *)found.at, (Py_ssize_t)(found.used * sizeof(int64_t)));
-    if (windows)
-        answer = PyTuple_Pack(2, result, windows);
-    goto done;
+    return result;
+memory:
+    PyErr_NoMemory();
+    Py_XDECREF(result);
+    return NULL;
 wrong:
     PyErr_SetString(PyExc_ValueError, "the delta does not fit its base");
-done:
+    Py_XDECREF(result);
+    return NULL;
+}
+
+static PyObject *apply(PyObject *self, PyObject *args)
+{
+    Py_buffer base, delta;
+    Py_ssize_t before, after;
+    PyObject *windows = NULL, *answer = NULL;
+    spans found = {NULL, 0, 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*nn", &base, &delta, &before, &after))
+        return NULL;
+    PyObject *result = applied(base.buf, (size_t)base.len, delta.buf, (size_t)delta.len, before, after, &found);
+    if (result)
+        windows = PyBytes_FromStringAndSize((const char *)found.at, (Py_ssize_t)(found.used * sizeof(int64_t)));
+    if (windows)
+        answer = PyTuple_Pack(2, result, windows);
     PyMem_Free(found.at);
     Py_XDECREF(result);
     Py_XDECREF(windows);
@@ -147,14 +162,163 @@ done:
     return answer;
 }
 
+/* Forget an error that says that something is damaged; others (an interrupt) stay. */
+static int damaged(void)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return 0;
+    PyErr_Clear();
+    return 1;
+}
+
+/* Read and inflate one object; Py_None where it is damaged. */
+static PyObject *inflated(int fd, int64_t begin, int64_t end, int64_t size, PyObject *inflate)
+{
+    PyObject *raw = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(end - begin));
+    if (!raw)
+        return NULL;
+    ssize_t got;
+    do
+        got = pread(fd, PyBytes_AsString(raw), (size_t)(end - begin), (off_t)begin);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        Py_DECREF(raw);
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    /* a damaged header may tell any size; deflate gains a thousandfold at most */
+    long long most = (end - begin) * 1040 + 64;
+    PyObject *data = NULL;
+    if (got == end - begin)
+        data = PyObject_CallFunction(inflate, "OiL", raw, 15, size < most ? (size ? (long long)size : 1) : most);
+    Py_DECREF(raw);
+    if (data && PyBytes_Check(data) && PyBytes_Size(data) == size)
+        return data;
+    if (data)
+        Py_DECREF(data);
+    else if (PyErr_Occurred() && !damaged())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *rebuild(PyObject *self, PyObject *args)
+{
+    int fd;
+    long long pack_end, limit, room, small;
+    Py_ssize_t before, after, most;
+    Py_buffer offsets_, rows_, first_, next_, wanted_;
+    PyObject *stack, *inflate, *read, *out = NULL;
+    spans found = {NULL, 0, 0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "(iLy*y*y*y*y*)O!(OOL)nnLLn", &fd, &pack_end, &offsets_, &rows_, &first_, &next_, &wanted_,
+                          &PyList_Type, &stack, &inflate, &read, &small, &before, &after, &limit, &room, &most))
+        return NULL;
+    const int64_t *offsets = offsets_.buf, *rows = rows_.buf, *first = first_.buf, *following = next_.buf;
+    const char *wanted = wanted_.len ? wanted_.buf : NULL;
+    int64_t count = offsets_.len / (Py_ssize_t)sizeof(int64_t);
+    PyObject *top = NULL, *data = NULL, *delta = NULL, *windows = NULL;
+    out = PyList_New(0);
+    Py_ssize_t depth;
+    while (out && room > 0 && PyList_Size(out) < most && (depth = PyList_Size(stack)) > 0) {
+        top = PyList_GetItem(stack, depth - 1);
+        Py_INCREF(top);
+        if (PyList_SetSlice(stack, depth - 1, depth, NULL))
+            goto failed;
+        long long number = PyLong_AsLongLong(PyTuple_GetItem(top, 0)), over = PyLong_AsLongLong(PyTuple_GetItem(top, 1));
+        PyObject *base = PyTuple_GetItem(top, 2);
+        if (PyErr_Occurred())
+            goto failed;
+        if (number < 0 || number >= count) {
+            PyErr_SetString(PyExc_ValueError, "there is no such object");
+            goto failed;
+        }
+        int64_t begin = rows[3 * number], size = rows[3 * number + 1];
+        int64_t end = number + 1 < count ? offsets[number + 1] : pack_end;
+        if (base == Py_None || size > limit || end <= begin) {
+            Py_INCREF(Py_None);
+            delta = Py_None;
+        } else if (end - begin > small) {
+            delta = PyObject_CallFunction(read, "L", number);
+        } else
+            delta = inflated(fd, begin, end, size, inflate);
+        if (!delta)
+            goto failed;
+        Py_INCREF(Py_None);
+        windows = Py_None;
+        if (over < 0 || delta == Py_None) {
+            Py_INCREF(delta);
+            data = delta;
+        } else {
+            char *from, *change;
+            Py_ssize_t from_size, change_size;
+            if (PyBytes_AsStringAndSize(base, &from, &from_size) || PyBytes_AsStringAndSize(delta, &change, &change_size))
+                goto failed;
+            found.used = 0;
+            data = applied(from, (size_t)from_size, change, (size_t)change_size, before, after, &found);
+            if (data) {
+                Py_DECREF(windows);
+                windows = PyBytes_FromStringAndSize((const char *)found.at, (Py_ssize_t)(found.used * sizeof(int64_t)));
+                if (!windows)
+                    goto failed;
+            } else {
+                if (!damaged())
+                    goto failed;
+                Py_INCREF(Py_None);
+                data = Py_None;
+            }
+        }
+        if (data != Py_None && PyBytes_Size(data) > limit) {
+            Py_DECREF(data);
+            Py_INCREF(Py_None);
+            data = Py_None;
+        }
+        if (data != Py_None)
+            room -= PyBytes_Size(data);
+        PyObject *five = Py_BuildValue("LLOOO", number, over, data, windows, delta);
+        if (!five || PyList_Append(out, five)) {
+            Py_XDECREF(five);
+            goto failed;
+        }
+        Py_DECREF(five);
+        for (int64_t child = first[number], steps = 0; child >= 0 && child < count && steps <= count;
+             child = following[child], steps++)
+            if (!wanted || wanted[child]) {
+                PyObject *entry = Py_BuildValue("LLO", (long long)child, number, data);
+                if (!entry || PyList_Append(stack, entry)) {
+                    Py_XDECREF(entry);
+                    goto failed;
+                }
+                Py_DECREF(entry);
+            }
+        Py_CLEAR(top);
+        Py_CLEAR(data);
+        Py_CLEAR(delta);
+        Py_CLEAR(windows);
+    }
+    goto done;
+failed:
+    Py_XDECREF(top);
+    Py_XDECREF(data);
+    Py_XDECREF(delta);
+    Py_XDECREF(windows);
+    Py_XDECREF(out);
+    out = NULL;
+done:
+    PyMem_Free(found.at);
+    PyBuffer_Release(&offsets_);
+    PyBuffer_Release(&rows_);
+    PyBuffer_Release(&first_);
+    PyBuffer_Release(&next_);
+    PyBuffer_Release(&wanted_);
+    return out;
+}
+
 static PyObject *carried(PyObject *self, PyObject *args)
 {
     Py_buffer delta, wanted;
-    long long base_size;
     PyObject *answer = NULL;
     spans found = {NULL, 0, 0};
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*Ly*", &delta, &base_size, &wanted))
+    if (!PyArg_ParseTuple(args, "y*y*", &delta, &wanted))
         return NULL;
     const unsigned char *p = delta.buf, *end = p + delta.len;
     const int64_t *span = wanted.buf;
@@ -190,7 +354,7 @@ static PyObject *carried(PyObject *self, PyObject *args)
                 continue;
             int64_t start = from - (int64_t)offset + (int64_t)at, stop = to - (int64_t)offset + (int64_t)at;
             if ((uint64_t)from < offset || (uint64_t)to > offset + length || (!from && start)
-                || (to == base_size && stop != (int64_t)size)) {
+                || (to == (int64_t)source && stop != (int64_t)size)) {
                 touched = 1;
                 goto told;
             }
@@ -225,106 +389,9 @@ done:
     return answer;
 }
 
-static PyObject *heads(PyObject *self, PyObject *args)
-{
-    Py_buffer block, offsets;
-    long long start;
-    Py_ssize_t hash;
-    PyObject *kinds = NULL, *rows = NULL, *answer = NULL;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "y*Ly*n", &block, &start, &offsets, &hash))
-        return NULL;
-    Py_ssize_t count = offsets.len / (Py_ssize_t)sizeof(int64_t);
-    const int64_t *at = offsets.buf;
-    const unsigned char *begin = block.buf, *end = begin + block.len;
-    kinds = PyBytes_FromStringAndSize(NULL, count);
-    rows = PyBytes_FromStringAndSize(NULL, count * 3 * (Py_ssize_t)sizeof(int64_t));
-    if (!kinds || !rows)
-        goto done;
-    char *kind = PyBytes_AsString(kinds);
-    char *row = PyBytes_AsString(rows);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        int64_t from = at[i] - start, base = 0;
-        if (from < 0 || from >= block.len)
-            goto wrong;
-        const unsigned char *p = begin + from;
-        unsigned byte = *p++, shift = 4;
-        uint64_t size = byte & 15;
-        kind[i] = (char)((byte >> 4) & 7);
-        while (byte & 0x80) {
-            if (p >= end || shift > 57)
-                goto wrong;
-            byte = *p++;
-            size |= (uint64_t)(byte & 0x7f) << shift;
-            shift += 7;
-        }
-        if (kind[i] == 6) {
-            uint64_t back = 0;
-            int more = 0;
-            do {
-                if (p >= end || more++ > 9)
-                    goto wrong;
-                byte = *p++;
-                back = (more > 1 ? (back + 1) << 7 : 0) | (byte & 0x7f);
-            } while (byte & 0x80);
-            base = at[i] - (int64_t)back;
-        } else if (kind[i] == 7) {
-            base = -(start + (p - begin));
-            p += hash;
-        }
-        int64_t three[3] = {start + (p - begin), (int64_t)size, base};
-        memcpy(row + (size_t)i * sizeof(three), three, sizeof(three));
-    }
-    answer = PyTuple_Pack(2, kinds, rows);
-    goto done;
-wrong:
-    PyErr_SetString(PyExc_ValueError, "an object's header is damaged");
-done:
-    Py_XDECREF(kinds);
-    Py_XDECREF(rows);
-    PyBuffer_Release(&block);
-    PyBuffer_Release(&offsets);
-    return answer;
-}
-
-/* places(offsets, bases) -> numbers */
-static PyObject *places(PyObject *self, PyObject *args)
-{
-    Py_buffer offsets, bases;
-    PyObject *answer = NULL;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*", &offsets, &bases))
-        return NULL;
-    const int64_t *at = offsets.buf, *base = bases.buf;
-    size_t count = (size_t)offsets.len / sizeof(int64_t), asked = (size_t)bases.len / sizeof(int64_t);
-    answer = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(asked * sizeof(int64_t)));
-    if (!answer)
-        goto done;
-    char *out = PyBytes_AsString(answer);
-    for (size_t i = 0; i < asked; i++) {
-        size_t low = 0, high = count;
-        int64_t number = base[i] ? -2 : -1;
-        while (base[i] && low < high) {
-            size_t middle = low + (high - low) / 2;
-            if (at[middle] < base[i])
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (base[i] && low < count && at[low] == base[i])
-            number = (int64_t)low;
-        memcpy(out + i * sizeof(number), &number, sizeof(number));
-    }
-done:
-    PyBuffer_Release(&offsets);
-    PyBuffer_Release(&bases);
-    return answer;
-}
-
 static PyMethodDef methods[] = {
-    {"places", places, METH_VARARGS, "places(offsets, bases) -> numbers"},
-    {"carried", carried, METH_VARARGS, "carried(delta, base_size, spans) -> places or None"},
-    {"heads", heads, METH_VARARGS, "heads(block, start, offsets, hash) -> (kinds, rows)"},
+    {"carried", carried, METH_VARARGS, "carried(delta, spans) -> places or None"},
+    {"rebuild", rebuild, METH_VARARGS, "rebuild(pack, stack, readers, before, after, limit, room, most) -> objects"},
     {"apply", apply, METH_VARARGS, "apply(base, delta, before, after) -> (result, windows)"},
     {NULL, NULL, 0, NULL},
 };

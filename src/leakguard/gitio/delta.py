@@ -1,6 +1,6 @@
 """Git's deltas: apply one and tell where it changed its base; read the headers of a pack's objects.
 
-The loops over millions of instructions exist twice, here and in `_delta_native.c`, with the same results (a test proves
+The loops over millions of instructions exist twice, here and in `_delta_native.c` and `_pack_native.c`, with the same results (a test proves
 it). The native one is used where it was built; `LEAKGUARD_PURE=1` forces this one.
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import sub
+from typing import Any
 
 NATIVE = False
 """Whether the compiled loops are used."""
@@ -57,6 +59,53 @@ def apply(base: bytes, delta: bytes, before: int, after: int) -> tuple[bytes, by
     if copied and follows != len(base):
         window(done, done)
     return b"".join(pieces), array("q", windows).tobytes()
+
+
+Rebuilt = tuple[int, int, bytes | None, bytes | None, bytes | None]
+"""An object's number, its base's (-1: none), its content, the windows round what changed, the delta."""
+Waiting = tuple[int, int, bytes | None]
+"""A number, its base's, and the base's content."""
+
+
+def rebuild(
+    pack: tuple[int, int, Any, Any, Any, Any, Any],
+    stack: list[Waiting],
+    readers: tuple[Any, Callable[[int], bytes | None], int],
+    before: int,
+    after: int,
+    limit: int,
+    room: int,
+    most: int,
+) -> list[Rebuilt]:
+    """Rebuild the next objects of delta trees, depth first: `most` of them, or until their contents reach `room` bytes.
+
+    `pack` is its file, its end, offsets, rows, each object's first delta and next sibling, and which are wanted (empty: all);
+    taken from `stack` is what is next, added what builds on it. Content and windows are None where an object is damaged or
+    larger than `limit`, or its base is; windows alone where it has no base.
+    """
+    _fd, _end, _offsets, rows, first, following, wanted = pack
+    out: list[Rebuilt] = []
+    while stack and room > 0 and len(out) < most:
+        number, over, base = stack.pop()
+        delta = windows = None
+        if base is not None and rows[3 * number + 1] <= limit:
+            delta = readers[1](number)
+        data = delta
+        if delta is not None and base is not None and over >= 0:
+            try:
+                data, windows = apply(base, delta, before, after)
+            except (ValueError, MemoryError):
+                data = None
+        if data is not None and len(data) > limit:
+            data = None
+        room -= len(data or b"")
+        out.append((number, over, data, windows, delta))
+        child = first[number]
+        while child >= 0:
+            if not wanted or wanted[child]:
+                stack.append((child, number, data))
+            child = following[child]
+    return out
 
 
 def instructions(delta: bytes, at: int) -> Iterator[tuple[int, int, int]]:
@@ -112,7 +161,7 @@ def _size(delta: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def carried(delta: bytes, base_size: int, spans: bytes) -> bytes | None:
+def carried(delta: bytes, spans: bytes) -> bytes | None:
     """Say where spans of the base (start and end in turn) stand in the content: a span's number and its start, in turn.
 
     None where one was cut by a copy, or where one that touched an end of the base does not touch the content's.
@@ -121,7 +170,7 @@ def carried(delta: bytes, base_size: int, spans: bytes) -> bytes | None:
         ValueError: the delta is damaged.
     """
     wanted = array("q", spans)
-    _source, at = _size(delta, 0)
+    base_size, at = _size(delta, 0)
     size, at = _size(delta, at)
     done = 0
     out = array("q")
@@ -202,12 +251,37 @@ def places(offsets: bytes, bases: bytes) -> bytes:
     return array("q", [known.get(base, -2) for base in array("q", bases)]).tobytes()
 
 
+def ordered(offsets: bytes) -> bytes:
+    """Return native 64-bit integers, ascending."""
+    return array("q", sorted(array("q", offsets))).tobytes()
+
+
+def trees(offsets: bytes, rows: bytes, end: int) -> tuple[bytes, bytes, bytes]:
+    """Return each object's first delta, next sibling (-1: none), and the packed bytes of it and of all that builds on it.
+
+    `rows` as `heads` tells, with the base's number; the last object ends at `end`. All are native 64-bit integers.
+    """
+    bases = array("q", rows)[2::3]
+    count = len(bases)
+    weights = array("q", map(sub, [*array("q", offsets)[1:], end][:count], array("q", offsets)))
+    first, following = array("q", [-1]) * count, array("q", [-1]) * count
+    for number in range(count - 1, -1, -1):
+        base = bases[number]
+        if 0 <= base < count:
+            following[number] = first[base]
+            first[base] = number
+            if base < number:
+                weights[base] += weights[number]
+    return first.tobytes(), following.tobytes(), weights.tobytes()
+
+
 if not os.environ.get("LEAKGUARD_PURE"):
     try:
-        from leakguard.gitio import _delta_native  # type: ignore[attr-defined]  # built where a compiler is
+        from leakguard.gitio import _delta_native, _pack_native  # type: ignore[attr-defined]  # built where a compiler is
     except ImportError:
         pass
     else:
-        apply, carried = _delta_native.apply, _delta_native.carried
-        heads, places = _delta_native.heads, _delta_native.places
+        apply, carried, rebuild = _delta_native.apply, _delta_native.carried, _delta_native.rebuild
+        heads, places = _pack_native.heads, _pack_native.places
+        ordered, trees = _pack_native.ordered, _pack_native.trees
         NATIVE = True

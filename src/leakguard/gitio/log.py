@@ -6,7 +6,6 @@ A merge is told by what differs from all its parents (`-c`): what it took over f
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
@@ -76,11 +75,18 @@ class Log:
         Raises:
             SourceError: git failed.
         """
+        return (change_of(head, path) if path else commit_of(head) for head, path in self.heads())
+
+    def heads(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the same as git said it: of a commit with an empty path, of a change with the path.
+
+        Of a long history few changes matter, so that most need not be taken apart; see `new_of`, `change_of`, `commit_of`.
+        """
         if status := self._process.wait():
             self._errors.seek(0)
             git.fail("log", status, self._errors.read())
         self._out.seek(0)
-        return parse(_tokens(self._out))
+        return _heads(_tokens(self._out))
 
 
 def _tokens(file: IO[bytes]) -> Iterator[bytes]:
@@ -92,23 +98,35 @@ def _tokens(file: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def parse(tokens: Iterator[bytes]) -> Iterator[Commit | Change]:
-    """Read the fields of `git log` with `ARGUMENTS`."""
-    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+def _heads(tokens: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
     for token in tokens:
-        if token[:1] == b":" and token[1:2] != b":":
-            # one parent, as nearly always: columns of fixed width
-            line, middle = token.decode("ascii"), (len(token) + 13) // 2
-            before = (line[15:middle],) if line[15:middle].strip("0") else ()
-            yield Change(next(tokens).decode(encoding, errors), line[8:14], line[middle + 1 : -2], before)
-            continue
-        head = token.lstrip(b"\n")
-        if head.startswith(b"\2"):
-            oid, _, time = head[1:].decode("ascii").partition(" ")
-            yield Commit(oid, int(time))
-        elif head.startswith(b":"):
-            fields = head.decode("ascii").split(" ")
-            parents = len(fields[0]) - len(fields[0].lstrip(":"))
-            ids = fields[parents + 1 : 2 * parents + 2]
-            old = tuple(oid for oid in ids[:parents] if oid.strip("0"))
-            yield Change(os.fsdecode(next(tokens)), fields[parents], ids[parents], old)
+        head = token if token[:1] == b":" else token.lstrip(b"\n")
+        if head[:1] == b":":
+            yield head, next(tokens)
+        elif head[:1] == b"\2":
+            yield head, b""
+
+
+def commit_of(head: bytes) -> Commit:
+    """Return the commit of which git said `head`."""
+    oid, _, time = head[1:].decode("ascii").partition(" ")
+    return Commit(oid, int(time))
+
+
+def new_of(head: bytes) -> bytes:
+    """Return the id (hex) of what a change made."""
+    return head.rsplit(b" ", 2)[1]
+
+
+def maybe_gitlink(head: bytes) -> bool:
+    """Whether a change may have made a submodule."""
+    return b" 160000 " in head
+
+
+def change_of(head: bytes, path: bytes) -> Change:
+    """Return the change of which git said `head` about a path."""
+    fields = head.decode("ascii").split(" ")
+    parents = len(fields[0]) - len(fields[0].lstrip(":"))
+    ids = fields[parents + 1 : 2 * parents + 2]
+    old = tuple(oid for oid in ids[:parents] if oid.strip("0"))
+    return Change(os.fsdecode(path), fields[parents], ids[parents], old)

@@ -13,9 +13,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Iterator
 from functools import cached_property
-from operator import sub
 
-from leakguard.gitio.delta import heads, places
+from leakguard.gitio.delta import Rebuilt, Waiting, heads, ordered, places, rebuild, trees
 
 _DAMAGED: tuple[type[Exception], ...] = (zlib.error,)
 try:
@@ -31,6 +30,8 @@ COMMIT, TREE, BLOB, TAG, OFS_DELTA, REF_DELTA = 1, 2, 3, 4, 6, 7
 _BLOCK = 8 << 20
 _NO_BOMB = 64 << 10
 """Deflated bytes that can't become more than 64 MB; in one call they inflate in half the time."""
+_ROOM, _MOST = 4 << 20, 256
+"""Bytes of contents, and contents, that are rebuilt in one go."""
 _MARGIN = 96
 """More than the longest header with a base's id."""
 
@@ -56,7 +57,7 @@ class Pack:
             raise DamagedPackError("the index is damaged") from None
         self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         self.size = os.fstat(self._fd).st_size
-        self.offsets = array("q", sorted(self._index.offsets))
+        self.offsets = array("q", ordered(self._index.offsets.tobytes()))
         """Where each object begins, ascending; a number of an object is its place in this list."""
         self.kinds = b""
         self.rows = array("q")
@@ -100,28 +101,10 @@ class Pack:
         self.rows[2::3] = array("q", places(self.offsets.tobytes(), bases.tobytes()))
 
     @cached_property
-    def children(self) -> tuple[array[int], array[int]]:
-        """Return, by number, an object's first delta and an object's next sibling (-1: none)."""
-        count = len(self)
-        first, following = array("q", [-1]) * count, array("q", [-1]) * count
-        rows = self.rows
-        for number in range(count - 1, -1, -1):
-            base = rows[3 * number + 2]
-            if base >= 0:
-                following[number] = first[base]
-                first[base] = number
-        return first, following
-
-    @cached_property
-    def weights(self) -> array[int]:
-        """By number, the packed bytes of an object and of all that builds on it."""
-        out = array("q", map(sub, [*self.offsets[1:], self.size - self.hash_length], self.offsets))
-        bases = self.rows[2::3]
-        for number in range(len(out) - 1, -1, -1):
-            base = bases[number]
-            if 0 <= base < number:
-                out[base] += out[number]
-        return out
+    def trees(self) -> tuple[array[int], array[int], array[int]]:
+        """Return, by number, an object's first delta, its next sibling (-1: none), and the packed bytes of its delta tree."""
+        first, following, weights = trees(self.offsets.tobytes(), self.rows.tobytes(), self.size - self.hash_length)
+        return array("q", first), array("q", following), array("q", weights)
 
     def unreached(self) -> list[int]:
         """Return deltas that build on nothing in this pack; of a damaged or hostile pack also those in a circle."""
@@ -171,6 +154,27 @@ class Pack:
         if len(data) != size:
             raise DamagedPackError("an object has another length than its header tells")
         return data
+
+    def rebuilt(
+        self, roots: Iterable[int], wanted: bytearray | None, before: int, after: int, limit: int
+    ) -> Iterator[list[Rebuilt]]:
+        """Yield the objects of the delta trees of some roots, depth first, some at a time.
+
+        Each is its number, its base's (-1: none), its content, the windows from `before` bytes ahead of what changed to `after`
+        behind it (native 64-bit integers, start and end in turn), and the delta. Content and windows are None where it is
+        damaged or larger than `limit`, or its base is, windows where it has none. `wanted`: a byte an object; others are left.
+        """
+        table = (self._fd, self.size - self.hash_length, self.offsets, self.rows, *self.trees[:2], wanted or b"")
+        stack: list[Waiting] = [(root, -1, b"") for root in roots]
+        stack.reverse()
+        while stack:
+            yield rebuild(table, stack, (_inflate, self._whole, _NO_BOMB), before, after, limit, _ROOM, _MOST)
+
+    def _whole(self, number: int) -> bytes | None:
+        try:
+            return self.inflated(number)
+        except (DamagedPackError, MemoryError):
+            return None
 
     def ids(self, numbers: Iterable[int]) -> dict[int, str]:
         """Return the ids (hex) of some objects."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 STRINGS = "strings"
@@ -149,9 +150,57 @@ class Blob(NamedTuple):
     """Where it may hold anything (start and end in turn, ascending and apart); None: not known."""
     parts: Sequence[Part] = ()
     """What the input consists of, by offset, where places are told by more than a line; of a `MemberProvenance` only."""
+    origin: Origin | None = None
+    """Where `data` stood, if it is not what was read; then only `own_start` and `own_end` are positions in `data`."""
 
     def __repr__(self) -> str:
         return f"<Blob {self.provenance} at {self.offset}, {len(self.data)} bytes>"
+
+
+class Origin(NamedTuple):
+    """Where bytes stood that something was taken out of."""
+
+    source: Blob
+    """What was read."""
+    at: Sequence[int]
+    """Ascending positions in the bytes that are left, the first 0 ..."""
+    moved: Sequence[int]
+    """... and how much further on the bytes from there on stand in the source."""
+    ways: tuple[str, ...]
+    """Decoders of `engine/written.py` that make of the source's bytes of a span those that are left."""
+    facts: Callable[[int], tuple[tuple[str, str], ...]]
+    """What says where a position in the source is: `(("step", "Run tests"),)`."""
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return where in the source the bytes of a span stood, from the first to the last of them."""
+        first = bisect_right(self.at, start) - 1
+        last = bisect_right(self.at, end - 1) - 1 if end > start else first
+        return start + self.moved[first], max(start, end - 1) + self.moved[last] + (end > start)
+
+    def left(self, place: int) -> int:
+        """Return where what stands at or behind a place of the source begins in what is left."""
+        low, high = 0, len(self.at)
+        while low < high:
+            middle = (low + high) // 2
+            if self.at[middle] + self.moved[middle] <= place:
+                low = middle + 1
+            else:
+                high = middle
+        if not low:
+            return 0
+        found = place - self.moved[low - 1]
+        return min(found, self.at[low]) if low < len(self.at) else found
+
+
+class Passed(NamedTuple):
+    """What a piece of a big input says about where the next one begins; the last thing that a piece yields."""
+
+    lines: int
+    """Line ends in it."""
+    columns: int
+    """Characters behind the last of them, or all of it where there is none."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What says where its end is; empty: what said so before still holds."""
 
 
 class Skipped(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from leakguard.model.blob import Provenance, Skipped
+from leakguard.model.blob import MemberProvenance, Provenance, Skipped
 from leakguard.model.rule import Rule
 from leakguard.secret import Secret
 
@@ -103,8 +103,15 @@ class Place(NamedTuple):
     mark: Mark | None = None
     via: tuple[Step, ...] = ()
     """How the value stands in those bytes, the outermost decoding first; empty: as it is."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else says where it is, by name: `("job", "build")`, `("step", "Run tests")`."""
     blob_id: str = ""
     """Set with a masked path: sha256 of the content's *location*, so that the place can still be told from others."""
+
+    @property
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """All that says where it is beside path and line, the container's first."""
+        return (*self.provenance.facts, *self.facts) if isinstance(self.provenance, MemberProvenance) else self.facts
 
 
 class Candidate(NamedTuple):

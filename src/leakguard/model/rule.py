@@ -45,7 +45,9 @@ class Rule(NamedTuple):
     value: str
     """Of a keyword's rule: the value, by `re`."""
     least: int
-    """Letters, digits, `_` and `-` in a row that stand in every value of a keyword's rule; 0: not known."""
+    """Characters that every value of a keyword's rule has at least; 0: not known."""
+    chars: str
+    """The characters that these values are made of."""
     anchors: tuple[str, ...]
     """Lower-case literals, one of which stands in every match, at the start of the pattern unless `before` says otherwise."""
     gates: tuple[tuple[str, int], ...]

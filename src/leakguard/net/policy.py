@@ -69,7 +69,9 @@ class Policy(NamedTuple):
             if (one.scheme, one.host, one.port or _PORTS[one.scheme]) == (parts.scheme, host, port):
                 return Target(parts.scheme, host, port, internal=True)
         if parts.scheme != "https":
-            raise _refused(host, "only https is used", f"--allow-host http://{host} where that host may be asked in clear")
+            raise _refused(
+                host, "only https is used", f"--allow-host {parts.scheme}://{parts.netloc} where that host may be asked in clear"
+            )
         if literal(host):
             if self.public and port == 443 and is_public(ip_address(host)):
                 return Target("https", host, port, internal=False)

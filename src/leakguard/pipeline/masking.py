@@ -30,13 +30,17 @@ def mask_places(report: Report, masker: Masker) -> Report:
     )
     if any(f.verdict.state != "not_tried" for f in report.findings):
         report = report._replace(findings=tuple(f._replace(verdict=masker.verdict(f.verdict)) for f in report.findings))
-    if not any(masker.of(provenance)[1] for provenance in everywhere):
+    if not any(masker.of(provenance)[1] for provenance in everywhere) and not _facts(report):
         return report
     return report._replace(
         findings=tuple(map(masker.finding, report.findings)),
         suppressed=tuple(s._replace(finding=masker.finding(s.finding)) for s in report.suppressed),
         skipped=tuple(s._replace(provenance=masker.of(s.provenance)[0]) for s in report.skipped),
     )
+
+
+def _facts(report: Report) -> bool:
+    return any(p.facts for f in (*report.findings, *(s.finding for s in report.suppressed)) for p in f.places)
 
 
 class Masker:
@@ -48,6 +52,7 @@ class Masker:
         self._texts: dict[str, str] = {}
         self._known: dict[Provenance, tuple[Provenance, str]] = {}
         self._values = {v for f in findings if len(v := f.secret.reveal()) >= _RUN and b"\n" not in v and not _WORDS.fullmatch(v)}
+        self._heads = {value[:_RUN] for value in self._values}
 
     def of(self, provenance: Provenance) -> tuple[Provenance, str]:
         """Return the provenance as it may be shown, and an id of its path if that differs."""
@@ -62,8 +67,9 @@ class Masker:
         if known is None:
             raw = text.encode("utf-8", "surrogateescape")
             shown = self._engine.masked(raw)
-            for value in self._values:
-                shown = shown.replace(value, MASK.encode())
+            if any(shown[at : at + _RUN] in self._heads for at in range(len(shown) - _RUN + 1)):
+                for value in self._values:
+                    shown = shown.replace(value, MASK.encode())
             known = self._texts[text] = text if shown == raw else shown.decode("utf-8", "surrogateescape")
         return known
 
@@ -99,6 +105,8 @@ class Masker:
 
     def place(self, place: Place) -> Place:
         """Return a place as it may be shown."""
+        if place.facts:
+            place = place._replace(facts=tuple((name, self.text(value)) for name, value in place.facts))
         provenance, blob_id = self.of(place.provenance)
         return place._replace(provenance=provenance, blob_id=blob_id) if blob_id else place
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from leakguard.engine.compiled import undump
 from leakguard.engine.scan import Engine
-from leakguard.pipeline.workers import Item, Tally, scan_all, strip
+from leakguard.model.blob import Passed
+from leakguard.pipeline.workers import Item, Tally, scan_shard, strip
 from leakguard.ports import Shard
 
 _engine: Engine | None = None
@@ -14,16 +15,18 @@ _engine: Engine | None = None
 _proof_key = b""
 
 
-def share_out(shards: Sequence[Shard], engine: Engine, tally: Tally, jobs: int, proof_key: bytes) -> Iterator[Item]:
-    """Yield items of all shards, in order."""
+def share_out(
+    shards: Sequence[Shard], engine: Engine, tally: Tally, jobs: int, proof_key: bytes
+) -> Iterator[tuple[int, list[Item | Passed]]]:
+    """Yield each shard's number and items, in order."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     args = (engine.rules.dump(), *engine.settings, proof_key)
     with ProcessPoolExecutor(jobs, get_context("spawn"), _start, args) as pool:
-        for items, theirs in pool.map(_work, shards):
+        for number, (items, theirs) in enumerate(pool.map(_work, shards)):
             tally.add(theirs)
-            yield from items
+            yield number, items
 
 
 def _start(
@@ -37,9 +40,9 @@ def _start(
     _proof_key = proof_key
 
 
-def _work(shard: Shard) -> tuple[list[Item], Tally]:
+def _work(shard: Shard) -> tuple[list[Item | Passed], Tally]:
     if _engine is None:
         msg = "a worker was not started"
         raise RuntimeError(msg)
     tally = Tally()
-    return [strip(item, _proof_key) for item in scan_all(shard, _engine, tally)], tally
+    return [strip(item, _proof_key) for item in scan_shard(shard, _engine, tally)], tally

@@ -8,11 +8,11 @@ crosses a pipe. A worker is forked where a command runs on its own with one thre
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from leakguard.engine.scan import Engine
-from leakguard.model.blob import Blob, Gone, Skipped
+from leakguard.model.blob import Blob, Gone, Passed, Skipped
 from leakguard.model.finding import Candidate
 from leakguard.ports import Shard, Source, Splittable
 from leakguard.processes import cores
@@ -21,6 +21,8 @@ from leakguard.secret import Secret
 WORTH_BYTES = 3 << 20
 """Input below which a second process costs more than it saves."""
 WORTH_SHARDS = 4
+WORTH_ANYWAY = 16 << 20
+"""Input from which on two shards, each a big file or archive, are shared out."""
 
 
 class Tally:
@@ -67,7 +69,8 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
             yield item
         else:
             shards.append(item)
-    if sum(s.size for s in shards) < WORTH_BYTES or len(shards) < WORTH_SHARDS:
+    size = sum(s.size for s in shards)
+    if size < WORTH_BYTES or len(shards) < (WORTH_SHARDS if size < WORTH_ANYWAY else 2):
         for shard in shards:
             yield from scan_all(shard, engine, tally)
         return
@@ -77,7 +80,7 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
         from leakguard.pipeline.spawned import share_out
     proof_key = os.urandom(16)
     restored = _Restored(source, proof_key)
-    for scanned in share_out(shards, engine, tally, min(wanted, len(shards)), proof_key):
+    for scanned in _whole(share_out(shards, engine, tally, min(wanted, len(shards)), proof_key), shards):
         if isinstance(scanned, Candidate):
             yield restored.of(scanned)
         elif isinstance(scanned, Unpaired):
@@ -87,13 +90,34 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
             yield scanned
 
 
+def _whole(results: Iterator[tuple[int, list[Item | Passed]]], shards: Sequence[Shard]) -> Iterator[Item]:
+    """Yield the items of all shards; those of pieces of one input once all of them are there."""
+    held: dict[int, list[Item | Passed]] = {}
+    for number, items in results:
+        if hasattr(shards[number], "follows"):
+            held[number] = items
+        else:
+            yield from (item for item in items if not isinstance(item, Passed))
+    if held:
+        from leakguard.pipeline.pieces import joined
+
+        yield from joined(held, shards)
+
+
 def scan_all(source: Source, engine: Engine, tally: Tally) -> Iterator[Item]:
     """Scan the blobs of a source one after the other."""
+    for item in scan_shard(source, engine, tally):
+        if not isinstance(item, Passed):
+            yield item
+
+
+def scan_shard(source: Source, engine: Engine, tally: Tally) -> Iterator[Item | Passed]:
+    """Scan the blobs of a source that may be a piece of an input."""
     for blob in source.blobs():
-        if isinstance(blob, Skipped):
+        if isinstance(blob, Blob):
+            yield from _scan(blob, engine, tally)
+        else:
             yield blob
-            continue
-        yield from _scan(blob, engine, tally)
 
 
 def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
@@ -102,7 +126,7 @@ def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
         yield from map(Preview, scanned.candidates)
         return
     tally.files += blob.offset == 0
-    tally.bytes += (len(blob.data) if blob.own_end is None else blob.own_end) - blob.own_start
+    tally.bytes += _owned(blob)
     tally.below += scanned.below
     yield from scanned.candidates
     yield from map(Unpaired, scanned.alone)
@@ -112,7 +136,14 @@ def _scan(blob: Blob, engine: Engine, tally: Tally) -> Iterator[Item]:
         yield Skipped(blob.provenance, "timeout", by_choice=False, detail="rules given up here: " + ", ".join(sorted(scanned.slow)))
 
 
-def strip(item: Item, proof_key: bytes) -> Item:
+def _owned(blob: Blob) -> int:
+    if blob.origin is not None:
+        # counted as they were read
+        blob = blob.origin.source
+    return (len(blob.data) if blob.own_end is None else blob.own_end) - blob.own_start
+
+
+def strip(item: Item | Passed, proof_key: bytes) -> Item | Passed:
     """Take the secret out of a candidate that leaves a worker; a keyed hash remains to notice a file that changed."""
     if isinstance(item, Unpaired):
         return Unpaired(_stripped(item.candidate, proof_key))

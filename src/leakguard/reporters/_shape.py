@@ -53,11 +53,12 @@ def location(p: Place) -> dict[str, Any]:
     out |= {key: text for key, text in (("name", p.name), ("encoding", p.encoding), ("blob_id", p.blob_id)) if text}
     if p.via:
         out["decoded"] = [step.way for step in p.via]
+    if p.told:
+        out["facts"] = {clean(name): clean(value) for name, value in p.told}
     if isinstance(v, MemberProvenance):
         out |= {
             "container": clean(path_in(v.outer)),
             "inside": [clean(name) for name in v.inner],
-            **({"facts": {clean(name): clean(value) for name, value in v.facts}} if v.facts else {}),
         }
         v = v.outer
     if isinstance(v, GitProvenance):

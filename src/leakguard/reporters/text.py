@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO
 
-from leakguard.model.blob import REASONS, GitProvenance, MemberProvenance, StreamProvenance, outermost
+from leakguard.model.blob import REASONS, GitProvenance, StreamProvenance, outermost
 from leakguard.model.finding import Finding, FrameLine, Place, Report
 from leakguard.ports import ReportOptions
 from leakguard.reporters import _summary
@@ -90,8 +90,8 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
             else ""
         )
     )
-    if isinstance(place.provenance, MemberProvenance) and place.provenance.facts:
-        facts = [f"{clean(name)} {clean(value)}" for name, value in place.provenance.facts]
+    if place.told:
+        facts = [f"{clean(name)} {clean(value)}" for name, value in place.told]
         yield from wrap(facts, paint.width, rest="   ", joint=" · ")
     if isinstance(outermost(place.provenance), GitProvenance):
         for told in _history(main):

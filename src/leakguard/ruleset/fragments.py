@@ -37,6 +37,30 @@ _SEPARATOR = (
 GAP = f"(?:{_SEPARATOR}|(?P<far>[\\s\\S]{{0,48}}))"
 """Or anything, close by; `score` takes that for less."""
 
+_COLUMNS = 6
+"""Columns of a table in which values are looked for."""
+_HEADING = r"[A-Za-z][0-9A-Za-z_.#/\-]{0,39}(?:[ ][0-9A-Za-z_.#/\-]{1,20}){0,3}(?<!\.)"
+"""A word or four: a sentence with commas is none."""
+
+
+def _table(value: str, sign: str, cell: str, quote: str, lead: str, rule: str) -> str:
+    """Return what follows a heading of a table: the other headings, `rule` and rows; `value` is looked for in its column."""
+    opens, closes = rf"[ \t]{{0,8}}{quote}", rf"{quote}[ \t]{{0,40}}"
+    heading = rf"{opens}{_HEADING}{closes}"
+    ways = []
+    for column in range(_COLUMNS):
+        before = rf"(?<=(?:\A|\n){lead}(?:{heading}{sign}){{{column}}}{heading})"
+        row = rf"(?>{lead}(?:{cell}{sign}){{{column}}}(?:{opens}{value}{closes}(?={sign}|[\r\n]|\Z)|{cell})(?:{sign}{cell}){{0,12}}(?:\r?\n|\Z))"
+        ways.append(rf"{before}{'' if column else f'(?={sign})'}(?:{sign}(?:{heading})?){{0,12}}\r?\n{rule}{row}{{1,12}}+")
+    return "(?:" + "|".join(ways) + ")"
+
+
+def _tables(value: str) -> str:
+    rows = _table(value, r"[,;\t]", r"(?:\"[^\"\r\n]{0,200}\"|[^\",;|\r\n\t]{0,200})", r"[\"']?", "", "")
+    lines = _table(value, r"\|", r"[^|\r\n]{0,200}", r"[*`]{0,2}", r"[ \t]{0,8}\|?", r"[ \t|:\-]{3,200}\r?\n")
+    return rf"[0-9A-Za-z_ .#/\-]{{0,40}}[\"'*`]{{0,2}}[ \t]{{0,8}}(?:{rows}|{lines})"
+
+
 FRAGMENTS = {
     "{password}": r"(?i:pass(?:w(?:or)?d|wd|phrase|code)?|pwd|psw)",
     "{~password}": r"(?:pass|pwd|psw)",
@@ -64,6 +88,14 @@ FRAGMENTS = {
     "{assign}": _CLOSES + _TYPED + r"[ \t]{0,16}(?:" + _VALUE_KEY + "|" + _SIGN + r")\s{0,32}" + _CALL,
     "{set}": r"[\"'`\])]{0,2}[ \t]{0,16}(?::-(?=[^\s{}]{1,127}\})|[:!?|+.~<]{0,3}=>?|:{1,3})[ \t]{0,16}(?:(?:!!str|&[0-9A-Za-z_\-]{1,24})[ \t]{1,4})?",
     "{inside}": r"(?:[\"']?(?:[ \t][^<>\r\n]{0,80})?|</(?i:name|key|param-name)>\s{0,40}<(?i:value|string|param-value))>\s{0,60}(?:<(?i:value|string)>\s{0,20})?(?:<!\[CDATA\[)?",
+    # in a column of a CSV or Markdown table, under its heading
+    "{column password}": _tables(
+        r"(?=[^\s\"'`,;|]{0,63}[0-9])(?=[^\s\"'`,;|]{0,63}[A-Za-z])(?P<secret>[^\s\"'`,;|<>{}$\\][^\s\"'`,;|<>{}\\]{4,63})"
+    ),
+    "{column secret}": _tables(
+        r"(?=[^\s\"'`,;|]{0,63}[0-9])(?=[^\s\"'`,;|]{0,63}[A-Za-z])(?P<secret>[0-9A-Za-z_+/][0-9A-Za-z_\-.+/=~]{15,199})"
+    ),
+    "{~column}": r"[0-9A-Za-z_ .#/*\"'`\-]*(?:[,;\t|][0-9A-Za-z_ .#/*\"'`\-]*)*\r?\n[^\r\n,;\t|]*[,;\t|]",
     # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
     "{~rest}": r"[0-9A-Za-z_.\-]*",
     "{~assign}": r"[\\\"'`\])}&;quot]*(?:\[[0-9A-Za-z_]*\]|:?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&*' ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|\|\||\?\?|or[ \t]|-|\{|"

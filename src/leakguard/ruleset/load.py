@@ -230,6 +230,7 @@ def _build(e: dict[str, Any], provider: dict[str, Any], file: str, where: str) -
         pattern=shaped.pattern,
         value=shaped.value,
         least=shaped.least,
+        chars=shaped.chars,
         anchors=shaped.anchors,
         gates=shaped.gates,
         reach=int(e.get("reach", 0)),
@@ -282,6 +283,7 @@ class _Shape(NamedTuple):
     template: str = ""
     value: str = ""
     least: int = 0
+    chars: str = ""
 
 
 def _shape(e: dict[str, Any], where: str) -> _Shape:
@@ -382,7 +384,7 @@ def _keyword(e: dict[str, Any], where: str) -> _Shape:
         public,
         e["value"],
         t.to_regex(nodes) + t.right(nodes),
-        t.unbroken(nodes),
+        *t.unbroken(nodes),
     )
 
 

@@ -291,24 +291,23 @@ def gate_tail(nodes: tuple[Node, ...], room: int = 12) -> tuple[str, int]:
     return "".join(out), width
 
 
-_WORD = frozenset(_DIGITS + _LOWER + _LOWER.upper() + "_-")
-
-
-def unbroken(nodes: tuple[Node, ...]) -> int:
-    """Return how many letters, digits, `_` and `-` stand in a row in every value, at least."""
-    best = run = 0
+def unbroken(nodes: tuple[Node, ...]) -> tuple[int, str]:
+    """Return how many characters every value has at least, and which ones it is made of; 0 where that can't be said."""
+    least, chars = 0, set[str]()
     for node in nodes:
         match node:
-            case Literal(text) if _WORD.issuperset(text):
-                run += len(text)
-            case Choice(options) if all(map(_WORD.issuperset, options)):
-                run += min(map(len, options))
-            case Run() if _WORD.issuperset(alphabet(node.chars)):
-                run += node.least
+            case Literal(text):
+                least += len(text)
+                chars.update(text)
+            case Choice(options):
+                least += min(map(len, options))
+                chars.update(*options)
+            case Run():
+                least += node.least
+                chars.update(alphabet(node.chars))
             case _:
-                run = 0
-        best = max(best, run)
-    return best
+                return 0, ""
+    return least, "".join(sorted(chars))
 
 
 def longest(nodes: tuple[Node, ...]) -> int:

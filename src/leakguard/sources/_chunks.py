@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from leakguard.engine.native import newlines
 from leakguard.model.blob import Blob, Provenance
+from leakguard.sources._logs import understood
 from leakguard.sources._text import decoder
 
 CHUNK = 4 << 20
 """Bytes that a chunk owns."""
 AHEAD = 64 << 10
 """Bytes after the owned ones, so that a match which begins there is seen whole (a private key, a wrapped value)."""
-BEHIND = 1 << 10
-"""Bytes before the owned ones, so that context (the key name, the line's start) is seen."""
+BEHIND = 4 << 10
+"""Bytes before the owned ones, so that context (the key name, the line's start) is seen, of a log without its noise, too."""
 WHOLE = CHUNK + AHEAD
 """An input up to this size is one Blob."""
 
@@ -39,7 +41,18 @@ def chunks(
     Lines end with LF; columns count characters, an invalid byte as one. Where `idle()` says that the input pauses, the
     whole lines that have come are given as a preview; they come again with what follows.
     """
-    read = decoder(read, encoding)
+    yield from understood(_cut(decoder(read, encoding), provenance, encoding, chunk, ahead, behind, idle))
+
+
+def _cut(
+    read: Callable[[int], bytes],
+    provenance: Provenance,
+    encoding: str,
+    chunk: int,
+    ahead: int,
+    behind: int,
+    idle: Callable[[], bool] | None,
+) -> Iterator[Blob]:
     buffer = b""
     offset, line, column, own, shown = 0, 1, 1, 0, 0
     while True:
@@ -85,8 +98,8 @@ def character_start(data: bytes, at: int) -> int:
 
 def advance(data: bytes, end: int, line: int, column: int) -> tuple[int, int]:
     """Return line and column of the character at `data[end]`, given those of `data[0]`."""
-    newlines = data.count(b"\n", 0, end)
-    if newlines:
-        line, column = line + newlines, 1
+    ends = newlines(data, 0, end)
+    if ends:
+        line, column = line + ends, 1
     tail = data[data.rfind(b"\n", 0, end) + 1 : end]
     return line, column + (len(tail) if tail.isascii() else len(tail.decode("utf-8", "surrogateescape")))

@@ -7,8 +7,6 @@ again must read the file as the scan did.
 
 from __future__ import annotations
 
-import re
-
 LOOKED = 8192
 """Bytes that decide."""
 
@@ -34,9 +32,9 @@ EXPORTS_XML = (b"<entity-engine-xml", b"<hibernate-generic")
 """Roots of Jira's backup and of Confluence's export of a space or site."""
 
 _KEYS = {"notebook": (b'"cells"', b'"nbformat"', b'"worksheets"'), "sourcemap": (b'"version"', b'"sections"')}
-_MBOX = re.compile(rb"From \S[^\r\n]*\r?\n>?[!-9;-~]+:")
-_HEADER = re.compile(rb"(?:[!-9;-~]{1,76}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+")
-_MAIL_NAMES = re.compile(rb"(?im)^(?:from|subject|message-id|received|mime-version|date|to):")
+_MBOX = rb"From \S[^\r\n]*\r?\n>?[!-9;-~]+:"
+_HEADER = rb"(?:[!-9;-~]{1,76}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+"
+_MAIL_NAMES = rb"(?im)^(?:from|subject|message-id|received|mime-version|date|to):"
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -63,9 +61,13 @@ def inline_map(data: bytes) -> int:
 
 def mail_kind(head: bytes, ending: str) -> str:
     """Return `mbox` or `eml` for what begins like one; a mail alone has to be named as one."""
-    if head.startswith(b"From ") and _MBOX.match(head):
+    if not ending and not head.startswith(b"From "):
+        return ""
+    import re
+
+    if head.startswith(b"From ") and re.match(_MBOX, head):
         return "mbox"
-    if MAIL.get(ending) == "eml" and (header := _HEADER.match(head)) and _MAIL_NAMES.search(header[0]):
+    if MAIL.get(ending) == "eml" and (header := re.match(_HEADER, head)) and re.search(_MAIL_NAMES, header[0]):
         return "eml"
     return ""
 

@@ -7,19 +7,22 @@ base elsewhere, a content too big to keep) is answered with yes, so that the pla
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import reduce
+from itertools import compress
 from operator import or_
 from typing import NamedTuple
 
+from leakguard.engine.seen import Content
 from leakguard.engine.sieve import IN_CODE, Sieve, Span
-from leakguard.gitio.delta import apply, carried
-from leakguard.gitio.pack import BLOB, DamagedPackError, Pack
+from leakguard.gitio.delta import Rebuilt, carried
+from leakguard.gitio.pack import BLOB, Pack
 from leakguard.sources._magic import kind_of
 from leakguard.sources._text import HEAD, decoder, read_all, reader, sniff
 
 LIMIT = 32 << 20
 """Bytes; a larger content goes the plain way, which streams, and so do all that build on it."""
+_NOTHING: list[Span] = []
 _SHARD = 1 << 20
 """Packed bytes of a shard."""
 
@@ -45,7 +48,6 @@ class Walk:
         self._sieve = sieve
         self._kind = kind
         self._skip = skip
-        self._first, self._next = pack.children
         self._wanted = self._lead() if skip else None
 
     def _lead(self) -> bytearray:
@@ -60,8 +62,9 @@ class Walk:
 
     def shards(self) -> list[list[int]]:
         """Return the roots of all delta trees in runs of about equal work, the heaviest trees first."""
-        pack, weights = self._pack, self._pack.weights
-        roots = [number for number in range(len(pack)) if pack.kinds[number] == self._kind]
+        pack, weights = self._pack, self._pack.trees[2]
+        of_kind = pack.kinds.translate(bytes(kind == self._kind for kind in range(256)))
+        roots = [*compress(range(len(pack)), of_kind)]
         if self._wanted is not None:
             roots = [number for number in roots if self._wanted[number]]
         roots.sort(key=weights.__getitem__, reverse=True)
@@ -79,74 +82,54 @@ class Walk:
         """Walk the trees of some roots, depth first."""
         out = Sifted([], {}, [], [], 0, 0)
         walked = size = 0
-        for root in roots:
-            stack: list[tuple[int, bytes | None, list[Span] | None]] = [(root, b"", None)]
-            while stack:
-                number, base, known = stack.pop()
-                data, spans = self._content(number, base, known, out, root=number == root)
-                if number not in self._skip:
+        known: dict[int, list[Span] | None] = {}
+        sieve, skip = self._sieve, self._skip
+        for some in self._pack.rebuilt(roots, self._wanted, sieve.before, sieve.after, LIMIT):
+            asked: list[Rebuilt] = []
+            contents: list[Content] = []
+            for rebuilt in some:
+                number, base, data, windows, _delta = rebuilt
+                if number not in skip:
                     walked += 1
                     size += len(data or b"")
-                stack.extend((child, data, spans) for child in self._children(number))
+                    if data is None or kind_of(data):
+                        out.held.append(number)  # what a container holds is not where its bytes changed
+                    elif not (encoding := sniff(data, whole=len(data) <= HEAD)):
+                        asked.append(rebuilt)
+                        contents.append((data, windows if known.get(base, _NOTHING) is not None else None))
+                        continue
+                    elif encoding == "binary":
+                        out.binary.append(number)
+                    elif any(span.held for span in sieve.spans(read_all(decoder(reader(data), encoding)))):
+                        out.held.append(number)
+                elif data is None:
+                    out.held.append(number)
+                known[number] = None
+            for rebuilt, content, spans in zip(asked, contents, sieve.spans_of(contents), strict=True):
+                self._add(rebuilt, content, spans, known, out)
         return out._replace(walked=walked, bytes=size)
 
-    def _children(self, number: int) -> Iterator[int]:
-        child = self._first[number]
-        while child >= 0:
-            if self._wanted is None or self._wanted[child]:
-                yield child
-            child = self._next[child]
-
-    def _content(
-        self, number: int, base: bytes | None, known: list[Span] | None, out: Sifted, *, root: bool
-    ) -> tuple[bytes | None, list[Span] | None]:
-        """Return an object's content and what it may hold; None: not known."""
-        pack, sieve = self._pack, self._sieve
-        windows: array[int] | None = None
-        delta = b""
-        if base is None or pack.rows[3 * number + 1] > LIMIT:
-            out.held.append(number)
-            return None, None
-        try:
-            delta = pack.inflated(number)
-            data: bytes | None = delta
-            if not root:
-                data, raw = apply(base, delta, sieve.before, sieve.after)
-                windows = array("q", raw)
-        except (DamagedPackError, ValueError, MemoryError):
-            data = None
-        if data is None or len(data) > LIMIT:
-            out.held.append(number)
-            return None, None
-        if number in self._skip:
-            return data, None
-        if kind_of(data):
-            out.held.append(number)  # what it holds is not where its bytes changed
-            return data, None
-        encoding = sniff(data, whole=len(data) <= HEAD)
-        if encoding == "binary":
-            out.binary.append(number)
-            return data, None
-        if encoding:
-            if any(span.held for span in sieve.spans(read_all(decoder(reader(data), encoding)))):
-                out.held.append(number)
-            return data, None
-        spans = None
-        if known is not None and windows is not None:
-            spans = _carried(known, len(base), delta) if known else []
-        spans = sieve.spans(data) if spans is None else [*dict.fromkeys((*spans, *sieve.spans(data, windows)))]
+    def _add(self, rebuilt: Rebuilt, content: Content, spans: list[Span], known: dict[int, list[Span] | None], out: Sifted) -> None:
+        """Add what a content holds by itself, and what it has from its base."""
+        number, base, _data, _windows, delta = rebuilt
+        if content[1] is not None and (before := known.get(base)):
+            assert delta is not None
+            carried = _carried(before, delta)
+            spans = self._sieve.spans(content[0]) if carried is None else [*carried, *spans]
+        if not spans:
+            return
+        known[number] = spans = [*dict.fromkeys(spans)]
         if held := reduce(or_, (span.held for span in spans), 0):
             out.held.append(number)
             if not held & IN_CODE:
                 out.bare.append(number)
             out.spans[number] = tuple(edge for span in spans for edge in span[:2])
-        return data, spans
 
 
-def _carried(spans: Sequence[Span], base_size: int, delta: bytes) -> list[Span] | None:
+def _carried(spans: Sequence[Span], delta: bytes) -> list[Span] | None:
     """Return where a base's spans stand in the content that a delta makes of it; None where one was touched."""
     flat = array("q", [edge for span in spans for edge in (span.start, span.end)])
-    raw = carried(delta, base_size, flat.tobytes())
+    raw = carried(delta, flat.tobytes())
     if raw is None:
         return None
     places = array("q", raw)

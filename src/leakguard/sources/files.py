@@ -21,7 +21,9 @@ from leakguard.errors import SourceError, UsageError
 from leakguard.model.blob import Blob, FileProvenance, Gone, MemberProvenance, Outer, Skipped
 from leakguard.model.finding import Place
 from leakguard.sources._chunks import WHOLE, chunks
+from leakguard.sources._logs import text_of
 from leakguard.sources._magic import begins_program, kind_in, kind_of
+from leakguard.sources._pieces import GROWTH, LEAST, Piece, pieces
 from leakguard.sources._text import HEAD, cut, reader, sniff
 from leakguard.sources._walk import Entry, failed, walk
 
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 SHARD_BYTES = 1 << 20
 SHARD_FILES = 96
-GROWTH = 64 << 20
-"""Bytes that a file may grow beyond twice its size while it is read; a log written faster than it is scanned must end."""
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -92,8 +92,11 @@ class FilesSource:
         self._exclude = exclude
         self._inside: Reopener | None = None
 
-    def shards(self) -> Iterator[FileShard | Skipped]:
-        """Yield shards of about `SHARD_BYTES` or `SHARD_FILES`, and what the walk could not take."""
+    def shards(self) -> Iterator[FileShard | Piece | Skipped]:
+        """Yield shards of about `SHARD_BYTES` or `SHARD_FILES`, pieces of big files, and what the walk could not take."""
+        return self._shards(cut=True)
+
+    def _shards(self, *, cut: bool) -> Iterator[FileShard | Piece | Skipped]:
         for root, named in groupby(self._targets, itemgetter(0)):
             exclude = self._exclude(root) if self._exclude else None
             pending: list[Entry] = []
@@ -102,6 +105,11 @@ class FilesSource:
                 if isinstance(item, Skipped):
                     yield item
                     continue
+                if cut and item.size >= LEAST and not item.link:
+                    of_it = [*pieces(root, item.path, item.size, self._max_size)]
+                    yield from of_it
+                    if of_it:
+                        continue
                 if pending and size + item.size > 2 * SHARD_BYTES:
                     yield FileShard(root, tuple(pending), self._max_size, self._depth, size)
                     pending, size = [], 0
@@ -134,10 +142,10 @@ class FilesSource:
 
     def blobs(self) -> Iterator[Blob | Skipped]:
         """Yield every blob, in order."""
-        for shard in self.shards():
+        for shard in self._shards(cut=False):
             if isinstance(shard, Skipped):
                 yield shard
-            else:
+            elif isinstance(shard, FileShard):
                 yield from shard.blobs()
 
     def reopen(self, place: Place) -> bytes | Gone:
@@ -148,7 +156,7 @@ class FilesSource:
             from leakguard.sources.unpack.again import Reopener
             from leakguard.sources.unpack.budget import Limits
 
-            self._inside = Reopener(_opened, Limits(depth=self._depth))
+            self._inside = Reopener(opened, Limits(depth=self._depth))
         return self._inside.cut(place)
 
 
@@ -226,7 +234,7 @@ def _read_open(fd: int, provenance: FileProvenance, max_size: int | None, depth:
             if encoding == "binary":
                 yield Skipped(provenance, "binary", by_choice=True)
             elif not encoding:
-                yield Blob(data, provenance)
+                yield text_of(Blob(data, provenance))
             else:
                 yield from chunks(reader(data), provenance, encoding)
             return
@@ -275,8 +283,8 @@ def _inside(fd: int, provenance: FileProvenance, kind: str, depth: int, size: in
         yield from inside(file, provenance, kind, Budget(Limits(depth=depth), size))
 
 
-def _opened(outer: Outer) -> IO[bytes] | Gone:
-    """Open a container for reading its members again."""
+def opened(outer: Outer) -> IO[bytes] | Gone:
+    """Open a file whose parts are read apart from each other."""
     if not isinstance(outer, FileProvenance):
         return Gone("it was no file")
     try:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from leakguard.config import ARCHIVE_DEPTH
 from leakguard.engine.sieve import Sieve
 from leakguard.engine.values import CODE, file_kind
-from leakguard.gitio.log import GITLINK, Change, Commit, Log
+from leakguard.gitio.log import GITLINK, Change, Commit, Log, change_of, commit_of, maybe_gitlink, new_of
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.repository import Repository
 from leakguard.model.blob import Blob, GitProvenance, Gone, MemberProvenance, Skipped, outermost, path_in
@@ -27,8 +27,8 @@ from leakguard.sources._settle import settle
 from leakguard.sources._text import cut, read_all, reader
 from leakguard.sources.staged import COMPARED, blobs_of, cut_member, lines_of, member_of
 
-_SHARD = 64
-"""Objects that are read in one go."""
+_SHARD = 256
+"""Objects that are read in one go, by one `git cat-file`, at most; fewer where that makes too few shares."""
 
 
 class Scope(NamedTuple):
@@ -223,8 +223,9 @@ class HistorySource:
                 entries.append(entry)
         # versions of a path build on each other, the older ones on the newer: git has the base of the next one at hand
         entries.sort(key=lambda entry: (entry.path, -entry.time, entry.oid))
-        for at in range(0, len(entries), _SHARD):
-            some = tuple(entries[at : at + _SHARD])
+        step = max(_SHARD // 4, min(_SHARD, len(entries) // 16))
+        for at in range(0, len(entries), step):
+            some = tuple(entries[at : at + step])
             yield HistoryShard(repository, some, self._max_size, margin, len(some) << 16, self._depth, self._expired)
         if suspicious:
             yield NamesShard(suspicious, 1)
@@ -264,25 +265,27 @@ class HistorySource:
         """
         uses: dict[str, dict[str, _Use]] = {}
         commits: set[str] = set()
-        names: dict[str, Commit] = {}
+        firsts: dict[bytes, tuple[int, str]] = {}
         modules: dict[str, str] = {}
-        contents = found.contents
-        commit = Commit("", 0)
-        for entry in (entry for log in logs for entry in log.entries()):
-            if isinstance(entry, Commit):
-                commit = entry
-                commits.add(entry.id)
+        contents = {oid.encode("ascii") for oid in found.contents}
+        first = (0, "")
+        for head, path in (entry for log in logs for entry in log.heads()):
+            if not path:
+                commit = commit_of(head)
+                commits.add(commit.id)
+                first = commit.time, commit.id
                 continue
-            first = names.get(entry.path)
-            if first is None or (commit.time <= first.time and (commit.time, commit.id) < (first.time, first.id)):
-                names[entry.path] = commit
-            if entry.new in contents:
-                at = uses.setdefault(entry.new, {})
-                known = at.get(entry.path)
-                if known is None or (commit.time, commit.id) < (known.time, known.commit):
-                    at[entry.path] = _Use(commit.id, commit.time, entry.old)
-            elif entry.mode == GITLINK:
-                modules[entry.path] = commit.id
+            if path not in firsts or first < firsts[path]:
+                firsts[path] = first
+            if new_of(head) in contents:
+                change = change_of(head, path)
+                at = uses.setdefault(change.new, {})
+                known = at.get(change.path)
+                if known is None or first < (known.time, known.commit):
+                    at[change.path] = _Use(first[1], first[0], change.old)
+            elif maybe_gitlink(head) and (change := change_of(head, path)).mode == GITLINK:
+                modules[change.path] = first[1]
+        names = {os.fsdecode(path): Commit(oid, time) for path, (time, oid) in firsts.items()}
         return uses, commits, names, modules
 
     def _tell(self, modules: Collection[str]) -> None:

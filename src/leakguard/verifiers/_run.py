@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from itertools import zip_longest
 from random import Random
 from threading import Event, Lock
@@ -283,8 +284,13 @@ class _Job(NamedTuple):
     credentials: list[Credential]
 
 
+@cache
+def _named(name: str) -> ModuleType:
+    return plugins.load("leakguard.verifiers", name)
+
+
 def _module(check: Check) -> ModuleType:
-    return plugins.load("leakguard.verifiers", check.code or "http")
+    return _named(check.code or "http")
 
 
 def _spread(jobs: Iterable[_Job]) -> Iterator[_Job]:

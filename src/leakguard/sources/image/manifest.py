@@ -220,7 +220,7 @@ def _instruction(raw: str) -> str:
     for shell in ("/bin/sh -c ", "RUN /bin/sh -c "):
         if text.startswith(shell):
             return "RUN " + text.removeprefix(shell).strip()
-    return text
+    return f"RUN {text}" if text.startswith("|") else text
 
 
 def _strings(values: object) -> Iterator[str]:

@@ -29,6 +29,7 @@ _SECONDS = 30.0
 _TOKEN_BYTES = 256 << 10
 _ACCEPT = ("Accept", ", ".join((*INDEX_TYPES, *MANIFEST_TYPES)))
 _SCHEME = re.compile(r"(?:^|,)\s*(bearer|basic)\b", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
@@ -44,7 +45,8 @@ class Challenge(NamedTuple):
 
 def challenge(header: str) -> Challenge | None:
     """Read `WWW-Authenticate`; of several ways a token comes first."""
-    starts = [(m.group(1).lower(), m.start(1), m.end(1)) for m in _SCHEME.finditer(header)]
+    unquoted = _QUOTED.sub(lambda m: "_" * len(m[0]), header)
+    starts = [(m.group(1).lower(), m.start(1), m.end(1)) for m in _SCHEME.finditer(unquoted)]
     found: dict[str, dict[str, str]] = {}
     for number, (scheme, _, end) in enumerate(starts):
         stop = starts[number + 1][1] if number + 1 < len(starts) else len(header)

@@ -1,4 +1,4 @@
-"""PDF: text, comments, fields, links and attached files of each page, by PDFium (`pip install 'leakguard[documents]'`).
+"""PDF: text, comments, fields, links and attached files of each page, by PDFium (`pip install "leakguard[documents]"`).
 
 PDFium is C++ and is fed by strangers, so it runs in a process of its own (`_pdfium`), with bounds on memory and on the time of
 a page: what it crashes on, hangs on or bloats is told, and the rest is scanned. One process serves many files.
@@ -41,7 +41,7 @@ class _Frame(NamedTuple):
 def members(file: IO[bytes], _name: str, _budget: Budget) -> Iterator[Member | Untold]:
     """Yield the text of the pages, then what is attached."""
     if find_spec("pypdfium2") is None:
-        raise MissingError("pip install 'leakguard[documents]'")
+        raise MissingError('pip install "leakguard[documents]"')
     frames = _frames(file)
     held: list[_Frame] = []
     damaged: list[int] = []
