@@ -35,7 +35,7 @@ import numpy as np
 from leakguard.api import build_engine
 from leakguard.config import Config
 from leakguard.engine import terms, values, weights
-from leakguard.engine.scan import position
+from leakguard.engine.place import position
 from leakguard.engine.weights import group
 from leakguard.model.blob import Blob, FileProvenance
 

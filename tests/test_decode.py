@@ -270,3 +270,14 @@ def test_no_format_holds_bytes_of_a_value_that_stands_encoded(
     for way in ("x", "u", "octal", "decimal entities", "hex entities"):
         each = WAYS[way][0](token[8:13]).decode()
         assert each not in out
+
+
+def test_a_key_id_beside_its_encoded_secret_is_told_with_it(planted: Planted) -> None:
+    """One stands as it is, the other encoded on the same line."""
+    key_id, secret = planted.aws()
+    data = f"aws_access_key_id={key_id} aws_secret_access_key={b64encode(secret.encode()).decode()}\n".encode()
+
+    found = next(c for c in scan(data) if c.secret and c.secret.reveal() == secret.encode())
+
+    parts = [(p.part, unwrap(data[p.offset : p.offset + p.length], p.via).decode()) for p in found.others]
+    assert key_id in {value for _part, value in parts}

@@ -16,7 +16,7 @@ from conftest import Planted
 from leakguard.engine import encoded, native
 from leakguard.engine.scan import Engine
 from leakguard.engine.written import unwrap
-from leakguard.model.blob import Blob, Skipped
+from leakguard.model.blob import Blob, Skipped, StreamProvenance
 from leakguard.model.finding import Candidate
 from leakguard.ruleset import load, templates
 from leakguard.ruleset.store import compiled
@@ -92,7 +92,7 @@ def test_a_string_over_the_end_of_a_chunk_is_whole(planted: Planted) -> None:
     data = b"\x7fELF" + b"\0\xff" * 32_700 + token + b"\0" * 70_000
     for start in range(65_530, 65_540):
         moved = data[:4] + bytes(start - 65_404) + data[4:]
-        blobs = chunks(reader(moved), Skipped, STRINGS)  # type: ignore[arg-type]  # where from does not matter
+        blobs = chunks(reader(moved), StreamProvenance("a"), STRINGS)
         assert token in next(blobs).data
 
 

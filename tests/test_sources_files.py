@@ -273,7 +273,7 @@ def test_text_of_any_encoding_arrives_as_bytes_to_match(raw: bytes, data: bytes,
 
 def test_binary_and_large_files_are_skipped_by_choice(tmp_path: Path) -> None:
     """Without `max_size` no size is too large."""
-    (tmp_path / "a.txt").write_bytes(b"\x7fELF\x02\x01\x01" + b"\0" * 60)
+    (tmp_path / "a.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 60)
     (tmp_path / "big").write_bytes(b"x" * 101)
     (tmp_path / "fits").write_bytes(b"x" * 100)
 

@@ -378,6 +378,11 @@ static int escapes(numbers *rows, int kind, const uint8_t *data, int64_t begin, 
     int64_t low = -1, high = -1, is = 0;
     const uint8_t *p = data + begin, *stop = data + end;
     while (p < stop && (p = memchr(p, signs[kind], (size_t)(stop - p)))) {
+        if (kind == QUOTED && stop - p > 1 && p[1] != '3' && p[1] != '\n' && p[1] != '\r') {
+            /* most equals signs assign */
+            p++;
+            continue;
+        }
         int taken = readers[kind](p, stop, &is);
         if (!taken || !telling(kind, data, p - data, begin, taken, is)) {
             /* the sign that a backslash escapes begins nothing */

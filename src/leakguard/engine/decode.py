@@ -90,6 +90,12 @@ def trace(below: Sequence[Layer], start: int, end: int) -> tuple[int, int, tuple
     steps: tuple[Step, ...] = ()
     for layer in reversed(below):
         segment = layer.at(start)
+        if end <= segment.body or start >= segment.stop:
+            # it stands round the run as it is
+            shift = segment.start - segment.body if end <= segment.body else segment.end - segment.stop
+            start, end = start + shift, end + shift
+            continue
+        start, end = max(start, segment.body), min(end, segment.stop)
         start, end, more = _source(segment, layer.below[segment.start : segment.end], start - segment.body, end - segment.body)
         steps = more + steps
         start, end = start + segment.start, end + segment.start

@@ -295,9 +295,13 @@ class Engine:
         begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - _AROUND)
         end = data.find(b"\n", match.end, match.end + _AROUND)
         found.append((0, begin, end if end >= 0 else min(len(data), match.end + _AROUND), "around", False))
-        return [
-            (bare(blob, *one.source(s, e), name), Secret(data[s:e], public=(e - s) * public)) for _, s, e, name, public in found
-        ]
+        out = []
+        for _distance, start, end, name, public in found:
+            place = bare(blob, *one.source(start, end), name)
+            # of a line that is encoded in part, only that part
+            value = data[start:end] if one.trace is None else unwrap(raw_of(blob, place), place.via)
+            out.append((place, Secret(value, public=len(value) * public)))
+        return out
 
 
 _Scored = tuple[RawMatch, Rule, Score, str]

@@ -113,9 +113,16 @@ class Sieve:
     def _ask_inside(self, contents: list[Content], runs: array[int], out: list[list[Span]]) -> None:
         """Look for what may stand encoded in the runs."""
         three = iter(runs)
-        for which, group in groupby(zip(three, three, three, strict=True), key=itemgetter(0)):
+        for which, group in groupby(sorted(zip(three, three, three, strict=True)), key=itemgetter(0)):
             data = contents[which][0]
-            if rows := encoded_runs(data, array("q", [n for run in group for n in run[1:]]), True, False):
+            windows = array("q")
+            for _which, start, end in group:
+                # what is asked again reaches into what stands beside it
+                if windows and start <= windows[-1]:
+                    windows[-1] = max(windows[-1], end)
+                else:
+                    windows.extend((start, end))
+            if rows := encoded_runs(data, windows, True, False):
                 from leakguard.engine.inside import places
 
                 out[which] += [Span(start, end, ANYWHERE | IN_CODE) for start, end in places(self._engine, data, rows)]
