@@ -25,6 +25,7 @@ MAY_REVEAL = {
     "engine/frame.py": "hides copies of a value in the lines of a frame",
     "engine/scan.py": "drops a key name that holds a value",
     "pipeline/masking.py": "masks values in paths",
+    "pipeline/redacting.py": "masks further copies of a value in a stream",
     "pipeline/workers.py": "hashes a value under a key of this run, to notice a changed file",
     "suppress/identity.py": "computes the id",
     "suppress/baseline.py": "computes the salted hash of a baseline line",
