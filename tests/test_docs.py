@@ -381,7 +381,7 @@ def test_the_contract_of_json_lines_is_told_field_by_field(shell) -> None:
 
     assert column("docs/reports.md", "## JSON Lines") - set(finding) == {"known", "verification"}
     assert set(finding) <= column("docs/reports.md", "## JSON Lines")
-    assert places - set(finding["locations"][0]) <= {"name", "encoding", "blob_id"}
+    assert places - set(finding["locations"][0]) <= {"name", "encoding", "decoded", "facts", "blob_id"}
     assert set(finding["locations"][0]) <= places
     assert column("docs/reports.md", "## JSON\n") == set(document)
 

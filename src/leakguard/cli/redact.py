@@ -27,7 +27,7 @@ class _Redact(click.Command):
 @click.command(
     "redact",
     cls=_Redact,
-    epilog="Examples: leakguard redact build.log · make 2>&1 | leakguard redact - · leakguard redact -- ./deploy.sh --dry-run",
+    epilog="Examples: leakguard redact build.log · make 2>&1 | leakguard redact - · leakguard redact -- ./deploy.sh",
     options_metavar="[OPTIONS]",
 )
 @click.argument("file", required=False, type=click.Path(), metavar="[FILE | - | -- COMMAND]")
