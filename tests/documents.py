@@ -215,7 +215,7 @@ TABLE: tuple[tuple[str, Callable[[Value], bytes], str, int, Facts], ...] = (
         lambda v: docx(parts={"word/_rels/document.xml.rels": links(f"https://x.example/?t={v}")}),
         "word/_rels/document.xml.rels",
         1,
-        {},
+        {"part": "attributes"},
     ),
     ("embedded.docx", lambda v: docx(parts={"word/embeddings/a.txt": f"k {v}\n"}), "word/embeddings/a.txt", 1, {}),
     ("table.docx", lambda v: docx(body=word_table(("where", "what"), ("api", v))), "word/document.xml", 2, {}),

@@ -186,6 +186,15 @@ def test_a_notebook_that_breaks_off_loses_nothing(tree: Path, planted: Planted) 
     assert told(report) == [("a.ipynb", "damaged", True)]
 
 
+def test_a_document_whose_index_lists_nothing_is_read_by_its_members(tree: Path, planted: Planted) -> None:
+    raw = bytearray(make.docx(planted.github()))
+    end = raw.rindex(b"PK\5\6")
+    raw[end + 8 : end + 16] = bytes(8)
+    (tree / "a.docx").write_bytes(raw)
+    report = scan(tree)
+    assert told(report) == [("a.docx", "damaged", False)]
+
+
 def test_a_member_without_a_name_is_looked_into(tree: Path, planted: Planted) -> None:
     (tree / "a.docx").write_bytes(make.docx(parts={"": f"k {planted.github()}\n"}))
     assert [path for path, _line, _facts in places(scan(tree))] == ["a.docx!/(no name)"]

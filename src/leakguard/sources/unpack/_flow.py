@@ -7,11 +7,13 @@ targets of links, alternative texts, document variables.
 
 from __future__ import annotations
 
-from leakguard.sources.unpack._written import Written, fact
+from leakguard.sources.unpack._written import Facts, Written, fact
 from leakguard.sources.unpack._xml import Handler, local
 
 LONG = 12
 """Characters from which on the value of an attribute is told."""
+_HELD = 10_000
+"""Lines of attributes that are held."""
 _RUNS = frozenset(("t", "delText", "instrText", "delInstrText", "span", "a", "s", "r", "tab", "br", "line-break", "cr"))
 _BLOCKS = frozenset(("p", "h"))
 _BREAKS = {"br": "\n", "cr": "\n", "line-break": "\n", "tab": "\t", "s": " "}
@@ -27,14 +29,14 @@ class Flow(Handler):
     def __init__(self, out: Written) -> None:
         self._out = out
         self._line: list[str] = []
-        self._after: list[str] = []
-        """Lines of attributes, told after the paragraph or row."""
+        self._after: dict[str, None] = {}
+        """Lines of attributes, told after all paragraphs, which so keep their numbers as lines."""
         self._cells: list[list[str]] = []
         """Cells of the rows that are open, innermost last."""
-        self._depth = 0
         self._in_block = 0
-        self._page = ""
-        self._begun = False
+        self._facts: Facts = ()
+        self._told = 0
+        """Lines since these facts hold."""
         out.part()
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -54,10 +56,14 @@ class Flow(Handler):
             page = next((value for key, value in attributes.items() if local(key) == "name"), "")
             if page:
                 self._end_line()
-                self._out.part(fact("slide" if tag == "page" else "sheet", page))
+                self._facts, self._told = fact("slide" if tag == "page" else "sheet", page), 0
+                self._out.part(self._facts)
         for key, value in attributes.items():
             if len(value) >= LONG and not value.startswith(_DULL) and not local(key).startswith(_DULL):
-                self._after.append(f"{local(key)}: {value}")
+                self._after[f"{local(key)}: {value}"] = None
+                if len(self._after) > _HELD:
+                    self._tell_after()
+                    self._out.part(self._facts, self._told + 1)
 
     def end(self, name: str) -> None:
         tag = local(name)
@@ -74,8 +80,6 @@ class Flow(Handler):
             self._line.clear()
             if text:
                 self._tell(f"{tag}: {text}")
-        if not self._in_block and not self._cells:
-            self._tell_after()
 
     def text(self, data: str) -> None:
         self._line.append(data)
@@ -110,12 +114,14 @@ class Flow(Handler):
             self._tell(row)
 
     def _tell(self, text: str) -> None:
+        self._told += text.count("\n") + 1
         self._out.write(text + "\n")
 
     def _tell_after(self) -> None:
-        for text in self._after:
-            self._tell(text)
-        self._after.clear()
+        if self._after:
+            self._out.part(fact("part", "attributes"))
+            self._out.write("\n".join(self._after) + "\n")
+            self._after.clear()
 
 
 def joined(cells: list[str]) -> str:

@@ -64,6 +64,9 @@ def _index(file: IO[bytes]) -> list[zipfile.ZipInfo] | None:
     if index and index[0].header_offset < 0:
         msg = "a member begins before the file does"
         raise DamagedError(msg)
+    if not index and not tail.startswith(b"PK\x05\x06"):
+        msg = "its index lists nothing of what stands before it"
+        raise DamagedError(msg)
     return index
 
 
