@@ -16,6 +16,7 @@ import click
 import pytest
 
 from conftest import Planted
+from images import image, layer, saved
 from leakguard import plugins
 from leakguard.cli import COMMANDS, group
 from leakguard.config import Config
@@ -102,6 +103,7 @@ def project(tmp_path: Path, planted: Planted) -> Path:
     (folder / "src" / "deploy.sh").write_text(f"export GH_TOKEN={token}\n")
     (folder / "config" / "app.env").write_text(f"# deployment\nGH_TOKEN={token}\nMODE=live\n")
     (folder / "build.log").write_text("step 1\nstep 2\n")
+    saved(folder / "app.tar", image(layer(("etc/motd", b"hello\n"))))
     (folder / ".gitleaks.toml").write_text(
         "[[rules]]\nid = 'acme-token'\nregex = '''acme-[a-z0-9]{20}'''\n[allowlist]\npaths = ['''^vendor/''']\n"
     )

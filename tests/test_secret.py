@@ -26,7 +26,6 @@ MAY_REVEAL = {
     "engine/place.py": "drops a key name that holds a value",
     "pipeline/masking.py": "masks values in paths",
     "pipeline/redacting.py": "puts masks in place of values in a stream",
-    "pipeline/redacting.py": "masks further copies of a value in a stream",
     "pipeline/workers.py": "hashes a value under a key of this run, to notice a changed file",
     "suppress/identity.py": "computes the id",
     "suppress/baseline.py": "computes the salted hash of a baseline line",

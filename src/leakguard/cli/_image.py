@@ -8,7 +8,8 @@ from typing import Any
 from leakguard._version import __version__
 from leakguard.errors import UsageError
 
-FLAGS = ("platform", "allow_host")
+SHARED = ("allow_hosts", "ca_file")
+"""Options that verification has, too."""
 _REQUESTS = 50.0
 """A second, to one registry: an image of forty layers is no burden to anybody."""
 
@@ -19,13 +20,15 @@ def split(flags: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
         UsageError: one of them is there without `--image`.
     """
-    wanted = flags.pop("image")
-    mine = {name: flags.pop(name) for name in FLAGS}
-    typed = [name for name, value in mine.items() if value]
-    if typed and not wanted:
-        option = "--" + typed[0].replace("_", "-")
-        raise UsageError(f"{option} goes with --image", hint=f"leakguard scan --image {option} ...")
-    return mine if wanted else None
+    wanted, platform = flags.pop("image"), flags.pop("platform")
+    if not wanted:
+        if platform:
+            raise UsageError("--platform goes with --image", hint="leakguard scan --image --platform ...")
+        return None
+    mine = {name: flags[name] for name in SHARED}
+    if not flags["verify"]:
+        flags |= {"allow_hosts": (), "ca_file": None}
+    return mine | {"platform": platform}
 
 
 def source(targets: list[str], options: dict[str, Any], depth: int) -> Any:
@@ -42,15 +45,16 @@ def source(targets: list[str], options: dict[str, Any], depth: int) -> Any:
         platform=options["platform"] or "",
         depth=depth,
         environ=os.environ,
-        registry=_Registries(options["allow_host"]).of,
+        registry=_Registries(options["allow_hosts"], options["ca_file"]).of,
     )
 
 
 class _Registries:
     """Clients for repositories, over one HTTP client that is made when the first registry is asked."""
 
-    def __init__(self, hosts: tuple[str, ...]) -> None:
+    def __init__(self, hosts: tuple[str, ...], ca_file: str | None) -> None:
         self._hosts = hosts
+        self._ca_file = ca_file or ""
         self._client: Any = None
 
     def of(self, reference: Any) -> Any:
@@ -72,7 +76,7 @@ class _Registries:
         from leakguard.net.client import Client, Settings
         from leakguard.net.limits import Rates
 
-        agent = f"LeakGuard/{__version__} (+https://github.com/leakguard/leakguard)"
-        settings = Settings(agent, os.environ, rates=Rates(host=_REQUESTS, total=_REQUESTS))
+        agent = f"LeakGuard/{__version__} (+https://leakguard.example; scan of an image)"
+        settings = Settings(agent, os.environ, self._ca_file, rates=Rates(host=_REQUESTS, total=_REQUESTS))
         self._client = Client(settings, clock=time.monotonic, wall=time.time, sleep=time.sleep, rng=SystemRandom())
         return self._client

@@ -46,7 +46,9 @@ _COLLECTED = 50_000
 @click.option("--commits", metavar="A..B", help="With --git: only the commits of this range.")
 @click.option("--since", metavar="DATE", help="With --git: only commits after this date.")
 @click.option("--path", "git_paths", multiple=True, metavar="PATHSPEC", help="With --git: only these paths; repeatable.")
-@click.option("--image", is_flag=True, help="PATHs are images: files, folders, or names in an engine or a registry.")
+@click.option(
+    "--image", is_flag=True, help="PATHs are images: files, folders, names in an engine or a registry (--allow-host, --ca-file)."
+)
 @click.option("--platform", metavar="OS/ARCH", help="With --image: which image of several (linux/arm64), or all.")
 @click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced).")
 @click.option("--no-ignore", is_flag=True, help="Scan what .gitignore hides, too.")
@@ -115,6 +117,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
         name: flags.pop(name)
         for name in ("color", "verbose", "quiet", "show_suppressed", "base_path", "stdin_name", "exit_zero", "no_baseline")
     }
+    view["image"] = _image.split(flags)
     asking = _asking(flags)
     if "-" in targets and len(targets) > 1:
         raise UsageError("`-` can't be mixed with paths", hint="scan standard input on its own")
@@ -123,7 +126,6 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
     git, ranges = _history.split(flags)
     if git and "-" in targets:
         raise UsageError("a repository can't come from standard input", hint="leakguard scan --git PATH")
-    view["image"] = _image.split(flags)
     if view["image"] is not None and (git or not paths or "-" in targets):
         raise UsageError("--image takes names of images, files or folders", hint="leakguard scan --image app:1.4")
     view["at_once"] = targets == ["-"] and outputs.text_to_stdout and not view["quiet"]
@@ -204,7 +206,7 @@ def run(
     gc.set_threshold(_COLLECTED, 20, 100)
     with Progress() as progress:
         if image is not None:
-            source = _image.source(targets, image, 8)
+            source = _image.source(targets, image, config.max_archive_depth)
         else:
             source = _source(targets, config, view["stdin_name"], setup, ranges, progress)
         report = scan(

@@ -103,6 +103,12 @@ def path_in(provenance: Provenance) -> str:
     return provenance.name if isinstance(provenance, StreamProvenance) else provenance.path
 
 
+def is_again(provenance: Provenance) -> bool:
+    """Whether a later run can read it by its path: no stream, and no image of a registry or an engine."""
+    outer = outermost(provenance)
+    return not isinstance(outer, StreamProvenance) and (not isinstance(outer, ImageProvenance) or outer.root.startswith("/"))
+
+
 def is_file(provenance: Provenance) -> bool:
     """Whether it is a file's content, now or in history, so that path settings, marks and baselines speak of it."""
     outer = outermost(provenance)
@@ -240,5 +246,6 @@ REASONS = {
     "damaged": "damaged",
     "encrypted": "encrypted",
     "budget": "beyond the limits for containers",
+    "elsewhere": "kept elsewhere by its vendor",
 }
 """Reason code -> words for people."""

@@ -12,7 +12,7 @@ from hashlib import sha256
 from html import escape
 from typing import TextIO
 
-from leakguard.model.blob import REASONS, GitProvenance, StreamProvenance, outermost
+from leakguard.model.blob import REASONS, GitProvenance, is_again, outermost
 from leakguard.model.finding import Finding, FrameLine, Place, Report, Suppressed
 from leakguard.ports import ReportOptions
 from leakguard.reporters import _shape
@@ -148,7 +148,7 @@ def _cards(report: Report, options: ReportOptions, out: TextIO) -> None:
 def _next(f: Finding, out: TextIO) -> None:
     """Write the steps with boxes to tick; what came from a stream can't be read again to be explained or allowed."""
     steps = [f"Rotate it at the provider: <code>leakguard rules show {escape(f.rule.id)}</code>"]
-    if not all(isinstance(outermost(p.provenance), StreamProvenance) for p in f.places):
+    if any(is_again(p.provenance) for p in f.places):
         steps.append("Move the new one to the environment or a vault, then see that it is gone: <code>leakguard scan</code>")
     out.write('<ul class="next">')
     out.writelines(f'<li><label><input type="checkbox"> {step}</label></li>' for step in steps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO
 
-from leakguard.model.blob import REASONS, GitProvenance, StreamProvenance, outermost
+from leakguard.model.blob import REASONS, GitProvenance, is_again, outermost
 from leakguard.model.finding import Finding, FrameLine, Place, Report
 from leakguard.ports import ReportOptions
 from leakguard.reporters import _summary
@@ -105,7 +105,7 @@ def _finding(f: Finding, paint: Paint) -> Iterator[str]:
     yield ""
     # a command is never cut: what is printed runs as it is pasted
     yield f"   next   rotate it:    leakguard rules show {f.rule.id}"
-    if not all(isinstance(outermost(p.provenance), StreamProvenance) for p in f.places):
+    if any(is_again(p.provenance) for p in f.places):
         # what came from a stream can't be read again, so neither would run
         yield f"          why:          leakguard explain {f.id[:8]}"
         yield f'          false alarm:  leakguard allow {f.id[:8]} --reason "..."'
