@@ -144,16 +144,14 @@ def _asking(flags: dict[str, Any]) -> _verifying.Asking | None:
     """Take the options of verification out of the flags; None where nothing is to be asked."""
     typed = {name: flags.pop(name) for name in _verifying.NAMES}
     verify, plan = flags.pop("verify"), flags.pop("plan")
-    # one flag for every host that a person allows: of a registry, or beside a credential
-    flags["allow_host"] = typed["allow_hosts"] if flags["image"] else ()
     if verify:
         return _verifying.Asking(typed, plan)
-    used = [name for name, value in typed.items() if value and not (name == "allow_hosts" and flags["image"])]
+    used = [name for name, value in typed.items() if value]
     if plan or used:
         name = "plan" if plan else used[0]
         raise UsageError(
             f"--{_verifying.SPELLED.get(name, name).replace('_', '-')} goes with --verify",
-            hint="leakguard scan --verify ...; --allow-host also with --image",
+            hint="leakguard scan --verify ...; --allow-host and --ca-file also with --image",
         )
     return None
 
