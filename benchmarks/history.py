@@ -131,9 +131,7 @@ def places(repo: Path, level: str, *, fast: bool) -> tuple[set[tuple[object, ...
     report = scan(source, Setup(engine, config, IdKey(b"0" * 32, "run"), today(), forks=True), clock=time.monotonic)
     source.close()
     return {
-        (f.rule.id, f.id, p.provenance.blob, p.provenance.path, p.provenance.commit, p.offset, p.length)
-        for f in report.findings
-        for p in f.places
+        (f.rule.id, f.id, p.provenance, p.offset, p.length) for f in report.findings for p in f.places
     }, time.perf_counter() - begin
 
 
