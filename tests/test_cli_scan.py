@@ -111,7 +111,7 @@ def test_a_path_that_is_not_there_is_a_usage_error(tree: Path) -> None:
         (["-o", "a", "-o", "b"], "2 -o but 1 -f"),
         (["-f", "json", "-f", "csv"], "share standard output"),
         (["-o", "no/such/folder/x"], "can't be written"),
-        (["--fail-on", "live"], "needs verification"),
+        (["--fail-on", "live"], "needs to know what is live"),
         (["--stdin-name", "x"], "goes with `-`"),
         (["--level", "loud"], "loud"),
         (["--max-size", "many"], "max_size"),
