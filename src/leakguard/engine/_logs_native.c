@@ -28,12 +28,26 @@ static bytes_at digits(bytes_at p, bytes_at end, int least, int most)
     return n >= least ? p + n : NULL;
 }
 
-static bytes_at run(bytes_at p, bytes_at end, const char *others, int most)
+/* What may stand in a run beside letters and digits, as bits of a table. */
+enum { NAME = 1, LABEL = 2, BASE = 4, UNIT = 8 };
+static unsigned char classes[256];
+
+static void tables(void)
 {
-    int n = 0;
-    while (n < most && p + n < end && (digit(p[n]) || letter(p[n]) || (p[n] < 128 && p[n] && strchr(others, p[n]))))
-        n++;
-    return p + n;
+    static const char *others[] = {"_.-", " _./:,@+-", "+/=", "_./@-"};
+    for (int c = 0; c < 128; c++)
+        for (int i = 0; i < 4; i++)
+            if (digit(c) || letter(c) || (c && strchr(others[i], c)))
+                classes[c] |= 1 << i;
+}
+
+static bytes_at run(bytes_at p, bytes_at end, int kind, int most)
+{
+    if (end - p > most)
+        end = p + most;
+    while (p < end && classes[*p] & kind)
+        p++;
+    return p;
 }
 
 static bytes_at word(bytes_at p, bytes_at end, const char *text)
@@ -58,8 +72,8 @@ static bytes_at fraction(bytes_at p, bytes_at end, int most)
 
 static bytes_at iso_time(bytes_at p, bytes_at end)
 {
-    if (end - p < 19 || !digits(p, p + 4, 4, 4) || p[4] != '-' || !digits(p + 5, p + 7, 2, 2) || p[7] != '-' ||
-        !digits(p + 8, p + 10, 2, 2) || (p[10] != 'T' && p[10] != ' ') || !(p = clock_time(p + 11, end)))
+    if (end - p < 19 || p[4] != '-' || p[7] != '-' || !digit(p[0]) || !digit(p[1]) || !digit(p[2]) || !digit(p[3]) ||
+        !digit(p[5]) || !digit(p[6]) || !digit(p[8]) || !digit(p[9]) || (p[10] != 'T' && p[10] != ' ') || !(p = clock_time(p + 11, end)))
         return NULL;
     p = fraction(p, end, 9);
     if (p < end && *p == 'Z')
@@ -118,7 +132,7 @@ static bytes_at prefix(bytes_at p, bytes_at end)
             return q + 1 < end && q[1] == ' ' ? q + 2 : q + 1;
     }
     if (digit(*p) || letter(*p)) {
-        q = run(p, end, "_.-", 67);
+        q = run(p, end, NAME, 67);
         r = q;
         while (r > p && digit(r[-1]))
             r--;
@@ -130,7 +144,7 @@ static bytes_at prefix(bytes_at p, bytes_at end)
                 return r;
         }
     }
-    if (*p == '[' && !word(p, end, "[Pipeline]") && end - p > 3 && (digit(p[1]) || letter(p[1])) && (q = word(run(p + 2, end, " _./:,@+-", 98), end, "] ")))
+    if (*p == '[' && !word(p, end, "[Pipeline]") && end - p > 3 && (digit(p[1]) || letter(p[1])) && (q = word(run(p + 2, end, LABEL, 98), end, "] ")))
         return q;
     if (*p == '#' && (q = digits(p + 1, end, 1, 4)) && q < end && *q == ' ') {
         q++;
@@ -141,10 +155,10 @@ static bytes_at prefix(bytes_at p, bytes_at end)
         return q;
     if (end - p > 16 && *p >= 'A' && *p <= 'Z' && p[1] >= 'a' && p[1] <= 'z' && p[2] >= 'a' && p[2] <= 'z' && p[3] == ' ' &&
         (p[4] == ' ' || digit(p[4])) && digit(p[5]) && p[6] == ' ' && (q = clock_time(p + 7, end)) && q < end && *q == ' ') {
-        r = run(q + 1, end, "_.-", 64);
+        r = run(q + 1, end, NAME, 64);
         if (r == q + 1 || r >= end || *r != ' ')
             return NULL;
-        q = run(r + 1, end, "_./@-", 64);
+        q = run(r + 1, end, UNIT, 64);
         if (q == r + 1)
             return NULL;
         if (q < end && *q == '[' && (r = digits(q + 1, end, 1, 8)) && r < end && *r == ']')
@@ -159,7 +173,7 @@ static bytes_at sequence(bytes_at p, bytes_at end, int *apart) /* behind the ESC
     bytes_at q;
     *apart = 0;
     if ((q = word(p, end, "[8mha:"))) {
-        bytes_at stop = run(q, end, "+/=", 65536);
+        bytes_at stop = run(q, end, BASE, 65536);
         if ((q = word(stop, end, "\x1b[0m")))
             return q;
     }
@@ -365,5 +379,6 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_logs_native", NULL,
 
 PyMODINIT_FUNC PyInit__logs_native(void)
 {
+    tables();
     return PyModule_Create(&module);
 }

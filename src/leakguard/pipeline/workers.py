@@ -21,6 +21,8 @@ from leakguard.secret import Secret
 WORTH_BYTES = 3 << 20
 """Input below which a second process costs more than it saves."""
 WORTH_SHARDS = 4
+MUCH_BYTES = 500 << 20
+"""Input for which one set of all gates is worth to be built, if none was kept."""
 WORTH_ANYWAY = 16 << 20
 """Input from which on two shards, each a big file or archive, are shared out."""
 
@@ -78,6 +80,11 @@ def run(source: Source, engine: Engine, tally: Tally, *, jobs: int, forks: bool)
         from leakguard.pipeline.forked import share_out
     else:
         from leakguard.pipeline.spawned import share_out
+    if forks and size >= MUCH_BYTES:
+        from leakguard.ruleset.store import join
+
+        join(engine.rules, os.environ)
+        engine.expect_much()
     proof_key = os.urandom(16)
     restored = _Restored(source, proof_key)
     for scanned in _whole(share_out(shards, engine, tally, min(wanted, len(shards)), proof_key), shards):

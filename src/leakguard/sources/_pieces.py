@@ -118,10 +118,8 @@ def cut(
     log = Reader(read(0, HEAD), provenance)
     while count is None or own < (first + count) * chunk:
         end = own + chunk
-        data = read(offset, end + ahead + 1 - offset)
-        last = offset + len(data) <= end + ahead
-        if not last:
-            data = data[:-1]
+        data = read(offset, end + ahead - offset)
+        last = offset + len(data) < end + ahead or not read(end + ahead, 1)
         yield log.read(Blob(data, provenance, offset, line, column, own - offset, None if last else end - offset, encoding))
         if last:
             return
@@ -139,6 +137,6 @@ def _reader(fd: int, skip: int, limit: int) -> Read:
         while have < size and (part := os.pread(fd, size - have, skip + offset + have)):
             parts.append(part)
             have += len(part)
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     return read
