@@ -230,7 +230,7 @@ def test_a_file_that_can_not_be_read_makes_the_scan_incomplete(tree: Path, tmp_p
 
 def test_fail_on_skip_takes_choices_for_incomplete_too(tree: Path) -> None:
     """A binary file is fine unless somebody says it is not."""
-    (tree / "a.bin").write_bytes(b"\x7fELF" + b"\0" * 100)
+    (tree / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 100)
 
     assert leakguard("scan", cwd=tree).returncode == 0
     assert leakguard("scan", "--fail-on-skip", cwd=tree).returncode == 3
@@ -360,7 +360,7 @@ def test_a_crash_tells_where_and_nothing_of_the_data(tree: Path, tmp_path: Path,
     (tree / "a.py").write_text(f"t = '{token}'\n")
     script = tmp_path / "run.py"
     script.write_text(
-        "import sys\nimport leakguard.engine.scan as s\n"
+        "import sys\nimport leakguard.engine.place as s\n"
         "def broken(*a, **k): raise ValueError(repr(a))\n"
         "s.frame = broken\nfrom leakguard.cli import main\nmain(['scan', sys.argv[1]])\n"
     )

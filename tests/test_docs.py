@@ -35,7 +35,7 @@ ID = "7f3a91c2"
 """Stands for the id of a finding in every page."""
 UNTIL = "2027-01-31"
 """Stands for a day to come."""
-NORUN = 5
+NORUN = 6
 """Most blocks of commands that may be shown and not run."""
 
 

@@ -253,10 +253,11 @@ def test_an_engine_gives_the_same(
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(600):
+        for _ in range(2400):
             if path.exists():
                 break
             time.sleep(0.05)
+        assert path.exists(), "podman's service did not come up"
         monkeypatch.setenv("CONTAINER_HOST", f"unix://{path}")
         _code, report = scan("podman:localhost/team/app:1.4")
         assert (found(report), skips(report)) == (expected, [])

@@ -203,6 +203,8 @@ def test_a_random_value_is_reported_wherever_values_stand(line: str) -> None:
         'api_key = "your-api-key-here"',
         "public_key_token=none",
         'password = "changeme"',
+        '_TOKEN = rb"[0-9A-Za-z+/=_.~-]"',
+        'token_pattern = "sk_[a-z]{4}_[0-9a-f]{32}"',
     ],
 )
 def test_what_is_no_secret_is_not_reported(line: str) -> None:

@@ -81,6 +81,7 @@ _PLACEHOLDER_WORDS = late(
 )
 _ANGLE = late("search", r"<[^<>]{1,80}>|\[[A-Za-z_ ]{2,40}\]|\{[A-Za-z_ ]{2,40}\}")
 _MASKED = late("match", r"[*•xX.#?]{5,}\Z")
+_PATTERN = late("search", r"\[\^?[^\[\]\s]{0,40}(?:0-9|[Aa]-[FfZz])[^\[\]\s]{0,40}\]|\\[dws][+*{]|\(\?[:=!<P]")
 
 
 def placeholder(text: str) -> str:
@@ -88,6 +89,8 @@ def placeholder(text: str) -> str:
     head = text[:_CLIP]
     if _MASKED(head) or "••••" in head:
         return "is masked"
+    if _PATTERN(head):
+        return "is a regular expression"
     if _ANGLE(head):
         return "is a form to fill in"
     if found := _PLACEHOLDER_WORDS(head):
