@@ -230,12 +230,13 @@ def test_a_generated_example_of_every_format_rule_is_its_whole_value() -> None:
             assert any(value.lower().startswith(anchor) for anchor in rule.anchors), rule.id
 
 
-def test_the_page_of_credential_types_is_made_from_the_rules() -> None:
-    """Anew: `leakguard rules list -f markdown > docs/credentials.md`."""
-    made = subprocess.run([sys.executable, "-m", "leakguard", "rules", "list", "-f", "markdown"], capture_output=True, check=True)
-    page = Path(__file__).parent.parent / "docs" / "credentials.md"
+@pytest.mark.parametrize(("page", "options"), [("credentials.md", []), ("verifiers.md", ["--verify"])])
+def test_the_pages_of_credential_types_are_made_from_the_rules(page: str, options: list[str]) -> None:
+    """Anew: `leakguard rules list -f markdown > docs/credentials.md`, with `--verify` for docs/verifiers.md."""
+    command = [sys.executable, "-m", "leakguard", "rules", "list", "-f", "markdown", *options]
+    made = subprocess.run(command, capture_output=True, check=True).stdout.decode()
 
-    assert made.stdout.decode() == page.read_text("utf-8")
+    assert made == (Path(__file__).parent.parent / "docs" / page).read_text("utf-8")
 
 
 def test_rules_are_listed_by_group_level_and_word() -> None:

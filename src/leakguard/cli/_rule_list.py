@@ -43,9 +43,9 @@ def markdown(rows: Sequence[Row]) -> Iterator[str]:
         yield f"## {letter}\n"
         yield "| provider | credential | rule | severity | class | level |\n|---|---|---|---|---|---|"
         for rule, doc in of:
-            name = _cell(rule.name)
+            name = cell(rule.name)
             linked = f"[{name}]({doc.references[0]})" if doc.references else name
-            yield f"| {_cell(doc.provider_name)} | {linked} | `{rule.id}` | {rule.severity} | {rule.kind} | {rule.level} |"
+            yield f"| {cell(doc.provider_name)} | {linked} | `{rule.id}` | {rule.severity} | {rule.kind} | {rule.level} |"
         yield ""
 
 
@@ -54,5 +54,6 @@ def _letter(row: Row) -> str:
     return first if "A" <= first <= "Z" else "0-9"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return text as a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("[", "\\[").replace("]", "\\]")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from leakguard.cli import _rule_list
+from leakguard.cli import _check_list, _rule_list
 from leakguard.errors import ExitCode, UsageError
 from leakguard.model.finding import LEVELS
 
@@ -38,6 +38,7 @@ def _load(paths: tuple[str, ...]) -> Any:
 @click.option("--severity", type=click.Choice(["critical", "high", "medium", "low"]), help="Only this severity.")
 @click.option("--level", type=click.Choice(LEVELS), help="Only what this level reports.")
 @click.option("--search", metavar="TEXT", help="Only where id, name or provider hold this.")
+@click.option("--verify", is_flag=True, help="List how each is verified, where it can be.")
 @click.option("--checks", is_flag=True, help="List the offline checks that rules may name.")
 def list_(
     paths: tuple[str, ...],
@@ -49,6 +50,7 @@ def list_(
     level: str | None,
     search: str | None,
     *,
+    verify: bool,
     checks: bool,
 ) -> None:
     """List every rule, families expanded."""
@@ -69,20 +71,33 @@ def list_(
         and rule.level in reported
         and (search or "").casefold() in f"{rule.id}\n{rule.name}\n{doc.provider_name}".casefold()
     ]
+    verified = _checks(paths) if verify else {}
     if form == "json":
         import json
 
         from leakguard.ruleset.files import RULES_VERSION
 
+        shown = [_row(rule, doc) | (_check_list.row(verified[rule.id]) if rule.id in verified else {}) for rule, doc in rows]
         json.dump(
-            {"rules_version": RULES_VERSION, "rules": [_row(rule, doc) for rule, doc in rows]},
+            {"rules_version": RULES_VERSION, "rules": shown},
             sys.stdout,
             indent=1,
             ensure_ascii=False,
         )
         click.echo()
         return
+    if verify:
+        click.echo("\n".join((_check_list.markdown if form == "markdown" else _check_list.lines)(rows, verified)))
+        return
     click.echo("\n".join(_rule_list.markdown(rows) if form == "markdown" else _rule_list.lines(rows, by or "")))
+
+
+def _checks(paths: tuple[str, ...]) -> dict[str, Any]:
+    """Read the verify tables of all rules by rule id."""
+    from leakguard.ruleset.files import builtin_folder, rule_files
+    from leakguard.ruleset.verify import load_checks
+
+    return load_checks(rule_files([builtin_folder(), *paths]))
 
 
 def _row(rule: Any, doc: Any) -> dict[str, Any]:
@@ -169,11 +184,9 @@ def check(paths: tuple[str, ...]) -> int:
 
 def _tables(loaded: Any, paths: tuple[str, ...]) -> tuple[int, list[tuple[str, str, str]]]:
     """Prove the verify tables; return how many there are, and what they do not keep."""
-    from leakguard.ruleset.files import builtin_folder, rule_files
-    from leakguard.ruleset.verify import load_checks
     from leakguard.verifiers._prove import prove_all
 
-    checks = load_checks(rule_files([builtin_folder(), *paths]))
+    checks = _checks(paths)
     rules = {rule.id: (rule, doc) for rule, doc in zip(loaded.rules, loaded.docs, strict=True)}
     return len(checks), list(prove_all(checks, rules))
 
