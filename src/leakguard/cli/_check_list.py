@@ -130,4 +130,4 @@ def _criterion(one: Criterion) -> str:
 
 
 def _any(values: Sequence[object]) -> str:
-    return " or ".join(f"`{cell(str(value))}`" for value in values)
+    return " / ".join(f"`{cell(str(value))}`" for value in values)
