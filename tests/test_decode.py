@@ -225,6 +225,15 @@ def test_the_compiled_loops_give_what_their_twin_gives(data: bytes, cuts: list[i
     assert native.unescape(data, escapes) == encoded.unescape(data, escapes)
 
 
+def test_two_windows_that_meet_do_not_cut_what_stands_between_them() -> None:
+    data = b"words\n" * 200 + b"".join(b"\\u{%x}" % char for char in b"one text of many letters" * 4) + b"\nwords" * 200
+
+    whole = native.runs(data, array("q", (0, len(data))), True, False)
+
+    assert len(array("q", whole)) == 3
+    assert native.runs(data, array("q", (0, 1000, 1500, len(data))), True, False) == whole
+
+
 @settings(max_examples=300)
 @given(data=MIXED)
 def test_every_byte_of_a_layer_leads_back_to_bytes_that_stand_for_it(data: bytes) -> None:

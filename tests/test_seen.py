@@ -58,11 +58,31 @@ def asked(known: Seen, contents: list[Content]) -> list[set[tuple[int, int]]]:
     return out
 
 
+@needs_native
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (b"a line, and one more.\n" * 400, True),
+        (b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU2Nzg5QUJDREVGR0hJSktM\n" * 400, False),
+        (b"\\u0041%42&#67;\n" * 800, False),
+        ("words, and one more.\n".encode("utf-16-le") * 400, False),
+    ],
+)
+def test_encoded_text_that_began_far_away_is_never_left_out(text: bytes, kept: bool) -> None:
+    known = Seen(320, 632, 80, 396, 96)
+    first = b"some, lines.\n" * 60
+    for _ in range(2):
+        _text, runs, note = known.fresh([(first + text, None)])
+        known.learn([(first + text, None)], note, [])
+
+    assert (list(runs) == []) is kept
+
+
 @given(st.lists(st.lists(texts, max_size=6), max_size=6), st.data())
 def test_what_is_held_is_found_in_every_text_however_often_its_lines_came_before(
     runs: list[list[bytes]], draw: st.DataObject
 ) -> None:
-    known = Seen(BACK, AHEAD, BACK, AHEAD)
+    known = Seen(BACK, AHEAD, BACK, AHEAD, BACK)
     for some in runs:
         contents: list[Content] = []
         for data in some:
@@ -82,7 +102,7 @@ def test_what_is_held_is_found_in_every_text_however_often_its_lines_came_before
 
 @needs_native
 def test_a_text_that_held_nothing_is_not_asked_about_again() -> None:
-    known = Seen(BACK, AHEAD, BACK, AHEAD)
+    known = Seen(BACK, AHEAD, BACK, AHEAD, BACK)
     text = b"".join(b"%d is the line of many\n" % n for n in range(500))
     _text, runs, note = known.fresh([(text, None)])
     assert chosen(runs) == [0, len(text)]
@@ -96,7 +116,7 @@ def test_a_text_that_held_nothing_is_not_asked_about_again() -> None:
 
 @needs_native
 def test_a_chunk_that_held_something_is_asked_about_again() -> None:
-    known = Seen(BACK, AHEAD, BACK, AHEAD)
+    known = Seen(BACK, AHEAD, BACK, AHEAD, BACK)
     text = b"".join(b"%d is the line of many\n" % n for n in range(500))
     _text, _runs, note = known.fresh([(text, None)])
     known.learn([(text, None)], note, [(0, 4000, 4020)])
@@ -108,11 +128,11 @@ def test_a_chunk_that_held_something_is_asked_about_again() -> None:
 def test_a_text_that_came_twice_at_once_is_asked_about_twice_only_if_it_holds_something() -> None:
     text = b"".join(b"%d is the line of many\n" % n for n in range(500))
     contents: list[Content] = [(text, None), (text, None)]
-    known = Seen(BACK, AHEAD, BACK, AHEAD)
+    known = Seen(BACK, AHEAD, BACK, AHEAD, BACK)
     _text, runs, note = known.fresh(contents)
     assert list(runs) == [0, 0, len(text)]
     assert known.learn(contents, note, [])[0] == b""
-    known = Seen(BACK, AHEAD, BACK, AHEAD)
+    known = Seen(BACK, AHEAD, BACK, AHEAD, BACK)
     _text, _runs, note = known.fresh(contents)
     again = known.learn(contents, note, [(0, 4000, 4020)])[1]
     assert again[0] == 1
@@ -123,7 +143,7 @@ def test_a_text_that_came_twice_at_once_is_asked_about_twice_only_if_it_holds_so
 def test_chunks_that_are_asked_again_beside_each_other_are_one_run() -> None:
     text = b"".join(b"%d is the line of many\n" % n for n in range(500))
     contents: list[Content] = [(text, None), (text, None)]
-    known = Seen(BACK, AHEAD, BACK, AHEAD)
+    known = Seen(BACK, AHEAD, BACK, AHEAD, BACK)
     _text, _runs, note = known.fresh(contents)
     text, again = known.learn(contents, note, [(0, 2000, 8000)])
     assert len(again) == 3
@@ -135,13 +155,13 @@ def test_chunks_that_are_asked_again_beside_each_other_are_one_run() -> None:
 @pytest.mark.parametrize("table", [b"", b"x" * 33, b"x" * 24])
 def test_a_table_of_a_wrong_size_is_an_error(table: bytes) -> None:
     with pytest.raises(ValueError, match="power of two"):
-        seen._native.fresh(bytearray(table), 1, [], 1, 1, 1, 1)
+        seen._native.fresh(bytearray(table), 1, [], 1, 1, 1, 1, 1)
 
 
 @needs_native
 def test_a_window_outside_the_data_is_an_error() -> None:
     with pytest.raises(ValueError, match="outside"):
-        Seen(1, 1, 1, 1).fresh([(b"short", array("q", (0, 6)).tobytes())])
+        Seen(1, 1, 1, 1, 1).fresh([(b"short", array("q", (0, 6)).tobytes())])
 
 
 @given(st.lists(texts, min_size=1, max_size=4), st.data())
@@ -173,7 +193,7 @@ def test_answers_are_the_same_with_and_without_the_compiled_loops(some: list[byt
 
 
 def test_without_the_compiled_loops_everything_counts_as_new() -> None:
-    code = "from leakguard.engine.seen import Seen; print(*Seen(1, 1, 1, 1).fresh([(b'abc', None)])[:2])"
+    code = "from leakguard.engine.seen import Seen; print(*Seen(1, 1, 1, 1, 1).fresh([(b'abc', None)])[:2])"
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "LEAKGUARD_PURE": "1"}, capture_output=True, text=True, check=True
     )

@@ -505,14 +505,14 @@ static PyObject *runs(PyObject *self, PyObject *args)
             goto memory;
     }
     for (int kind = PERCENT; kind <= UTF16LE; kind++) {
-        done = 0;
         for (size_t i = 0; i < count; i++) {
             int64_t at = window[2 * i], end = window[2 * i + 1];
             if (grow) {
-                int64_t before = at - ROUND, after = end + ROUND;
-                end = after < data.len ? after : data.len;
-                at = before > done ? before : done;
-                done = end;
+                at = at < ROUND ? 0 : at - ROUND;
+                /* windows that meet are one: an escape between them is read with both */
+                while (i + 1 < count && window[2 * i + 2] - ROUND <= end + ROUND)
+                    end = window[2 * ++i + 1];
+                end = end + ROUND < data.len ? end + ROUND : data.len;
             }
             if (kind == UTF16LE ? wide(&rows, bytes, at, end) : escapes(&rows, kind, bytes, at, end))
                 goto memory;

@@ -3,10 +3,11 @@
  *
  * contents: a list of (data, windows or None): native 64-bit integers, start and end in turn, ascending and apart.
  *
- * fresh(table, seed, contents, back, ahead, before, after) -> (text, runs, keys, again)
+ * fresh(table, seed, contents, back, ahead, before, after, head) -> (text, runs, keys, again)
  *   table: a writable buffer, a power of two of 64-bit keys, zero where free; seed: a secret 64-bit number. Each window is
  *   cut into chunks where a line says so by itself, so that the same text is cut alike wherever it stands. A chunk's key is
- *   made of its bytes, of `back` bytes before it and `ahead` bytes behind it.
+ *   made of its bytes, of `back` bytes before it and `ahead` bytes behind it. Encoded text is read from where it begins, with
+ *   `head` bytes before that: a chunk that may go on with what began further away has no key, and always counts as new.
  *   runs: number of the content, start and end of the chunks whose keys are not in the table, from `before` bytes ahead of
  *   each to `after` behind it, ascending and apart; text: their bytes, each with a newline behind it;
  *   keys: number, start, end and key of each of these chunks, which are in the table now; of four slots that a key may take,
@@ -87,17 +88,38 @@ static int content_at(PyObject *contents, Py_ssize_t which, char **data, Py_ssiz
     return 0;
 }
 
+/* What encoded text goes on with: letters, escapes, ends of lines. */
+static uint8_t goes[256];
+
+static void tables(void)
+{
+    const char *all = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_ \t\r\n;#{}%\\&=";
+    for (const char *p = all; *p; p++)
+        goes[(uint8_t)*p] = 1;
+    goes[0] = 1;
+}
+
+/* Whether encoded text that reaches `at` may have begun before `least`. */
+static int goes_on(const unsigned char *bytes, int64_t at, int64_t least)
+{
+    while (at-- > least)
+        /* every second byte of UTF-16 is NUL */
+        if (!goes[bytes[at]] && bytes[at + 1] && (at == least || bytes[at - 1]))
+            return 0;
+    return 1;
+}
+
 static PyObject *fresh(PyObject *self, PyObject *args)
 {
     Py_buffer table;
     PyObject *contents, *text = NULL, *answer = NULL, *parts[4] = {NULL, NULL, NULL, NULL};
     unsigned long long seed;
-    Py_ssize_t back, ahead, before, after;
+    Py_ssize_t back, ahead, before, after, head;
     numbers all = {NULL, 0, 0}, runs = {NULL, 0, 0}, keys = {NULL, 0, 0}, again = {NULL, 0, 0};
     keyset mine = {NULL, 0, 0};
     uint64_t mask, *slots;
     (void)self;
-    if (!PyArg_ParseTuple(args, "w*KOnnnn", &table, &seed, &contents, &back, &ahead, &before, &after))
+    if (!PyArg_ParseTuple(args, "w*KOnnnnn", &table, &seed, &contents, &back, &ahead, &before, &after, &head))
         return NULL;
     if (table_of(&table, &mask))
         goto done;
@@ -140,6 +162,8 @@ static PyObject *fresh(PyObject *self, PyObject *args)
                     uint64_t key = hashed(bytes + from, (size_t)(to - from), mixed(shape ^ seed));
                     if (!key)
                         key = 1;
+                    if (from && head < start - from && goes_on(bytes, start, from + head))
+                        key = 0;
                     FETCH(slots + (key & mask));
                     if (push(&all, start) || push(&all, next) || push(&all, (int64_t)key))
                         goto memory;
@@ -152,7 +176,7 @@ static PyObject *fresh(PyObject *self, PyObject *args)
         for (size_t i = 0; i < all.used; i += 3) {
             int64_t start = all.at[i], next = all.at[i + 1];
             uint64_t key = (uint64_t)all.at[i + 2];
-            if (holds(slots, mask, key)) {
+            if (key && holds(slots, mask, key)) {
                 if (set_has(&mine, key) && (push(&again, which) || push(&again, start) || push(&again, next)
                                             || push(&again, (int64_t)key)))
                     goto memory;
@@ -166,6 +190,8 @@ static PyObject *fresh(PyObject *self, PyObject *args)
                 goto memory;
             else
                 total += right - left + 1;
+            if (!key)
+                continue;
             if (push(&keys, which) || push(&keys, start) || push(&keys, next) || push(&keys, (int64_t)key)
                 || set_add(&mine, key))
                 goto memory;
@@ -260,7 +286,7 @@ done:
 }
 
 static PyMethodDef methods[] = {
-    {"fresh", fresh, METH_VARARGS, "fresh(table, seed, contents, back, ahead, before, after) -> (text, runs, keys, again)"},
+    {"fresh", fresh, METH_VARARGS, "fresh(table, seed, contents, back, ahead, before, after, head) -> (text, runs, keys, again)"},
     {"learn", learn, METH_VARARGS, "learn(table, keys, again, spans) -> again"},
     {NULL, NULL, 0, NULL},
 };
@@ -269,5 +295,6 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", NULL, 0, m
 
 PyMODINIT_FUNC PyInit__native(void)
 {
+    tables();
     return PyModule_Create(&module);
 }

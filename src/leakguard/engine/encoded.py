@@ -254,18 +254,28 @@ def runs(data: bytes, windows: Sequence[int], grow: bool, cut: bool) -> bytes:
         if grow:
             at = _first_line(data, max(at, done), done)
         done = max(done, _letters(data, at, end, len(data) if grow else end, cut=cut, rows=rows))
+    if grow:
+        windows = _grown(windows, len(data))
     for kind in (*_ESCAPES, UTF16LE):
-        done = 0
         for i in range(0, len(windows), 2):
             at, end = windows[i], windows[i + 1]
-            if grow:
-                at, end = max(at - _ROUND, done), min(len(data), end + _ROUND)
-                done = end
             if kind == UTF16LE:
                 _wide(data, at, end, rows)
             else:
                 _escapes(kind, data, at, end, rows)
     return rows.tobytes()
+
+
+def _grown(windows: Sequence[int], size: int) -> list[int]:
+    """Return windows with what stands round them; those that meet are one, since an escape between them is read with both."""
+    out: list[int] = []
+    for start, end in zip(windows[::2], windows[1::2], strict=True):
+        start, end = max(0, start - _ROUND), min(size, end + _ROUND)
+        if out and start <= out[-1]:
+            out[-1] = end
+        else:
+            out += (start, end)
+    return out
 
 
 def taken_out(kind: int) -> Callable[[re.Match[bytes]], bytes]:

@@ -34,11 +34,12 @@ class Seen:
     """Chunks that hold nothing.
 
     What a chunk holds depends on its own bytes, `back` bytes before it and `ahead` bytes behind it; to be asked about, it
-    needs `before` and `after` bytes round it.
+    needs `before` and `after` bytes round it. Where encoded text may have begun less than `head` bytes after those before
+    it, or further away, it is never left out; with `head` not less than `back` no text is taken for encoded.
     """
 
-    def __init__(self, back: int, ahead: int, before: int, after: int) -> None:
-        self._reach = (back, ahead, before, after)
+    def __init__(self, back: int, ahead: int, before: int, after: int, head: int) -> None:
+        self._reach = (back, ahead, before, after, head)
         self._table = bytearray(8 * _SLOTS if _native else 0)
         self._seed = int.from_bytes(os.urandom(8), "big")
 
@@ -61,7 +62,7 @@ class Seen:
         if not _native or not note[0]:
             return b"", array("q")
         again = iter(array("q", _native.learn(self._table, *note, array("q", [n for span in spans for n in span]))))
-        _back, _ahead, before, after = self._reach
+        _back, _ahead, before, after, _head = self._reach
         runs = array("q")
         for which, start, end in zip(again, again, again, strict=True):
             low, high = max(0, start - before), min(len(contents[which][0]), end + after)

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from itertools import groupby
 from math import exp, log
+from operator import itemgetter
 from typing import NamedTuple
 
+from leakguard.engine.decode import HEAD
 from leakguard.engine.match import LOOK_AHEAD, LOOK_BACK, RawMatch
 from leakguard.engine.native import runs as encoded_runs
 from leakguard.engine.scan import Engine, key_name
@@ -30,6 +33,8 @@ LONGEST = 560
 ANYWHERE, IN_CODE = 1, 2
 _REMEMBERED = 1 << 20
 _ROUNDING = 1e-6
+_PREFIX = 16
+"""Bytes before encoded text that say how it is read, or where its line begins."""
 
 
 class Span(NamedTuple):
@@ -66,7 +71,11 @@ class Sieve:
         )
         """... and behind it: all anchors of matches that the change may concern, with their gates."""
         self._seen = Seen(
-            back=max(rule.before for rule in short) + LOOK_BACK, ahead=self.before, before=LOOK_BACK, after=self.after
+            back=max(rule.before for rule in short) + LOOK_BACK,
+            ahead=self.before,
+            before=LOOK_BACK,
+            after=self.after,
+            head=HEAD + _PREFIX,
         )
         self._scores: dict[tuple[int, str, int, bytes], int] = {}
 
@@ -76,7 +85,7 @@ class Sieve:
 
     def spans_of(self, contents: list[Content]) -> list[list[Span]]:
         """Return what each of some contents may hold: quicker than one by one, since most hold nothing."""
-        out = [self._inside(data, windows) for data, windows in contents]
+        out: list[list[Span]] = [[] for _ in contents]
         text, runs, note = self._seen.fresh(contents)
         if text:
             self._ask(contents, text, runs, out)
@@ -87,6 +96,7 @@ class Sieve:
         return out
 
     def _ask(self, contents: list[Content], text: bytes, runs: array[int], out: list[list[Span]]) -> None:
+        self._ask_inside(contents, runs, out)
         hits = self._engine.hits_in(contents, text, runs)
         if not hits:
             return
@@ -107,19 +117,22 @@ class Sieve:
             if held or answers.watched(rule):
                 out[which].append(Span(*answers.span(rule, at, len(data)), held))
 
-    def _inside(self, data: bytes, windows: bytes | None) -> list[Span]:
-        """Return what may hold something that stands encoded.
+    def _ask_inside(self, contents: list[Content], runs: array[int], out: list[list[Span]]) -> None:
+        """Look for what may stand encoded in the runs."""
+        three = iter(runs)
+        for which, group in groupby(sorted(zip(three, three, three, strict=True)), key=itemgetter(0)):
+            data = contents[which][0]
+            windows = array("q")
+            for _which, start, end in group:
+                # what is asked again reaches into what stands beside it
+                if windows and start <= windows[-1]:
+                    windows[-1] = max(windows[-1], end)
+                else:
+                    windows.extend((start, end))
+            if rows := encoded_runs(data, windows, True, False):
+                from leakguard.engine.inside import places
 
-        All windows are asked about, also what was seen before: how a run is to be read is told by where it begins, which may
-        lie further off than the bytes that chunks are known by.
-        """
-        edges = array("q", (0, len(data)) if windows is None else windows)
-        rows = encoded_runs(data, edges, True, False)
-        if not rows:
-            return []
-        from leakguard.engine.inside import places
-
-        return [Span(start, end, ANYWHERE | IN_CODE) for start, end in places(self._engine, data, rows)]
+                out[which] += [Span(start, end, ANYWHERE | IN_CODE) for start, end in places(self._engine, data, rows)]
 
     def _matches(self, data: bytes, hit: tuple[int, int]) -> list[RawMatch]:
         matches, slow = self._engine.confirm(data, (hit,))
