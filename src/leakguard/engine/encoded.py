@@ -270,11 +270,10 @@ def _grown(windows: Sequence[int], size: int) -> list[int]:
     """Return windows with what stands round them; those that meet are one, since an escape between them is read with both."""
     out: list[int] = []
     for start, end in zip(windows[::2], windows[1::2], strict=True):
-        start, end = max(0, start - _ROUND), min(size, end + _ROUND)
-        if out and start <= out[-1]:
-            out[-1] = end
+        if out and start - _ROUND <= out[-1]:
+            out[-1] = min(size, end + _ROUND)
         else:
-            out += (start, end)
+            out += (max(0, start - _ROUND), min(size, end + _ROUND))
     return out
 
 
