@@ -12,7 +12,7 @@ from typing import Any
 
 from leakguard.model.rule import Part, Rule
 
-LAYOUT = 12
+LAYOUT = 13
 """Number of this form; part of the cache key."""
 
 

@@ -56,7 +56,8 @@ def _table(value: str, sign: str, cell: str, quote: str, lead: str, rule: str) -
 
 
 def _tables(value: str) -> str:
-    rows = _table(value, r"[,;\t]", r"(?:\"[^\"\r\n]{0,200}\"|[^\",;|\r\n\t]{0,200})", r"[\"']?", "", "")
+    # code is indented by tabs: a first cell before a tab is not empty
+    rows = _table(value, r"[,;\t]", r"(?:\"[^\"\r\n]{0,200}\"|[^\",;|\r\n\t]{0,200})", r"[\"']?", "", r"(?!\t)")
     lines = _table(value, r"\|", r"[^|\r\n]{0,200}", r"[*`]{0,2}", r"[ \t]{0,8}\|?", r"[ \t|:\-]{3,200}\r?\n")
     return rf"[0-9A-Za-z_ .#/\-]{{0,40}}[\"'*`]{{0,2}}[ \t]{{0,8}}(?:{rows}|{lines})"
 
@@ -96,7 +97,7 @@ FRAGMENTS = {
         r"(?=[^\s\"'`,;|]{0,63}[0-9])(?=[^\s\"'`,;|]{0,63}[A-Za-z])(?P<secret>[0-9A-Za-z_+/][0-9A-Za-z_\-.+/=~]{15,199})"
     ),
     "{~heading}": r"(?:[\r\n,;\t|]|^)[ \t\"'*`]*(?:[A-Za-z][0-9A-Za-z_ .#/\-]*)?",
-    "{~column}": r"[0-9A-Za-z_ .#/*\"'`\-]*(?:[,;\t|][0-9A-Za-z_ .#/*\"'`\-]*)*\r?\n[^\r\n,;\t|]*[,;\t|]",
+    "{~column}": r"[0-9A-Za-z_ .#/*\"'`\-]*(?:[,;\t|][0-9A-Za-z_ .#/*\"'`\-]*)*\r?\n(?:[^\r\n,;|]*\||[^\r\n,;\t|]+\t|[^\r\n,;\t|]*[,;])",
     # the same for gates, never narrower: every bound costs Hyperscan as many states as it counts to
     "{~rest}": r"[0-9A-Za-z_.\-]*",
     "{~assign}": r"[\\\"'`\])}&;quot]*(?:\[[0-9A-Za-z_]*\]|:?[ \t]*[A-Za-z_&*][0-9A-Za-z_.<>\[\]|?&*' ]*)?[ \t]*(?:[:!?|+.~<]*=+>?|:+|,|\(|->|<-|\|\||\?\?|or[ \t]|-|\{|"
