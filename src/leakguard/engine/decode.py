@@ -33,7 +33,7 @@ _STANDARD, _URL, _DIGITS = (re.compile(rb"[0-9A-Za-z+/]+"), re.compile(rb"[0-9A-
 _PADDING = re.compile(rb"={1,2}")
 _NEWLINE = re.compile(rb"\r?\n[ \t]{0,40}|(?:\\r)?\\n")
 _NO_TEXT = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
-_SIGNIFICANT = re.compile(rb"\\[nrt]|([0-9A-Za-z+/_\-])")
+_SIGNIFICANT = re.compile(rb"\\[nrt]|([0-9A-Za-z+/_\-]+)")
 _WIDTH = {"base64": (4, 3), "hex": (2, 1)}
 """Characters that stand for so many bytes."""
 
@@ -112,12 +112,28 @@ def _source(segment: Segment, raw: bytes, start: int, end: int) -> tuple[int, in
     if way in _WIDTH:
         letters, stands_for = _WIDTH[way]
         first, last = start // stands_for * letters, -(-end // stands_for) * letters
-        places = [found.start() for found in _SIGNIFICANT.finditer(raw) if found[1]]
-        stop = places[last - 1] + 1 if last < len(places) else len(raw)
-        return places[first], stop, (Step(way, start - start // stands_for * stands_for, end - start),)
+        low, high = _places(raw, first, last)
+        return low, high, (Step(way, start - start // stands_for * stands_for, end - start),)
     if way not in ESCAPES:
         return 2 * start, 2 * end, (Step(way, 0, end - start),)
     return _escaped(way, raw, start, end)
+
+
+def _places(raw: bytes, first: int, last: int) -> tuple[int, int]:
+    """Return where the letters of a run from number `first` to before `last` stand; with the last also what closes the run."""
+    before, low = 0, 0
+    for found in _SIGNIFICANT.finditer(raw):
+        if not found[1]:
+            continue
+        start, count = found.start(), len(found[1])
+        if before <= first < before + count:
+            low = start + first - before
+        if before < last <= before + count:
+            high = start + last - before
+            more = last < before + count or any(further[1] for further in _SIGNIFICANT.finditer(raw, high))
+            return low, high if more else len(raw)
+        before += count
+    return low, len(raw)
 
 
 def _escaped(way: str, raw: bytes, start: int, end: int) -> tuple[int, int, tuple[Step, ...]]:

@@ -25,6 +25,8 @@ _VALUES = 64
 
 _Key = tuple[str, str, str]
 """Root, folder, pattern of the part."""
+_At = tuple[str, str]
+"""Path, and in history the content."""
 _CONTENT, _PATH, _FOLDER = range(3)
 
 
@@ -86,11 +88,14 @@ class _Table:
     def __init__(self) -> None:
         self._values: dict[_Key, dict[Secret, list[Place]]] = {}
         self._crowded: set[_Key] = set()
+        self._kept: dict[_Key, list[list[tuple[_At, Place]]]] = {}
+        """What `among` has put in order."""
 
     def add(self, pattern: str, candidate: Candidate) -> None:
         key, secret = _key(candidate.place, pattern), candidate.secret
         if key is None or secret is None or key in self._crowded:
             return
+        self._kept.pop(key, None)
         values = self._values.setdefault(key, {})
         places = values.setdefault(secret, [])
         places.append(candidate.place)
@@ -103,9 +108,14 @@ class _Table:
     def among(self, pattern: str, place: Place, how: int) -> list[list[Place]]:
         """Return the places of each value that has some so near."""
         key = _key(place, pattern)
-        values = self._values.get(key, {}) if key else {}
-        kept = (sorted(places, key=place_key)[:PLACES] for places in values.values())
-        return [near for places in kept if (near := [p for p in places if _apart(place, p) <= how])]
+        if key is None or key not in self._values:
+            return []
+        kept = self._kept.get(key)
+        if kept is None:
+            values = self._values[key].values()
+            kept = self._kept[key] = [[(_at(p), p) for p in sorted(places, key=place_key)[:PLACES]] for places in values]
+        here = _at(place)
+        return [near for places in kept if (near := [p for there, p in places if _apart(here, there) <= how])]
 
 
 def _lacks(candidate: Candidate) -> Iterator[Part]:
@@ -122,19 +132,18 @@ def _key(place: Place, pattern: str) -> _Key | None:
     return v.root, path_in(v).rpartition("/")[0], pattern  # type: ignore[union-attr]  # a file has a root
 
 
-def _apart(a: Place, b: Place) -> int:
+def _at(place: Place) -> _At:
+    v, outer = place.provenance, outermost(place.provenance)
+    return path_in(v), outer.blob if isinstance(outer, GitProvenance) else ""
+
+
+def _apart(a: _At, b: _At) -> int:
     """Return what two places of a folder share."""
-    v, w = a.provenance, b.provenance
-    return _CONTENT if (_blob(a), path_in(v)) == (_blob(b), path_in(w)) else _PATH if path_in(v) == path_in(w) else _FOLDER
-
-
-def _blob(place: Place) -> str:
-    v = outermost(place.provenance)
-    return v.blob if isinstance(v, GitProvenance) else ""
+    return _CONTENT if a == b else _PATH if a[0] == b[0] else _FOLDER
 
 
 def _distance(a: Place, b: Place) -> tuple[object, ...]:
     """Sort key of places `b` by how far they are from `a`: bytes in one content, else time."""
-    v, w, apart = outermost(a.provenance), outermost(b.provenance), _apart(a, b)
+    v, w, apart = outermost(a.provenance), outermost(b.provenance), _apart(_at(a), _at(b))
     time = abs(v.time - w.time) if isinstance(v, GitProvenance) and isinstance(w, GitProvenance) else 0
     return (apart, time, abs(a.offset - b.offset) if apart == _CONTENT else 0, place_key(b))
