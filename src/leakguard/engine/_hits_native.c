@@ -17,8 +17,6 @@
  */
 #include "_keys.h"
 
-#define HELD (uint64_t)4095 /* bits of a slot that say what a hit came to */
-
 /* Whether `least` characters of a class in a row stand in a text; looks at every `least`-th byte where there are none. */
 static int has_run(const unsigned char *p, const unsigned char *end, int32_t least, const unsigned char *class)
 {
@@ -188,13 +186,13 @@ static PyObject *answers(PyObject *self, PyObject *args)
         int64_t start = at > of[0] ? at - of[0] : 0, end = at + of[1] > size ? size : at + of[1];
         uint64_t key = hashed((unsigned char *)raw + start, (size_t)(end - start),
                               mixed(seed ^ (uint64_t)rule ^ (uint64_t)(at - start) << 32 ^ (uint64_t)(end - at) << 48));
-        key = (key | HELD + 1) & ~HELD;
-        const uint64_t *bucket = (const uint64_t *)table.buf + (key >> 13 & mask & ~(uint64_t)(WAYS - 1));
+        key = (key | 4) & ~(uint64_t)3;
+        const uint64_t *bucket = (const uint64_t *)table.buf + (key >> 3 & mask & ~(uint64_t)(WAYS - 1));
         int way = 0;
-        while (way < WAYS && (bucket[way] & ~HELD) != key)
+        while (way < WAYS && (bucket[way] & ~(uint64_t)3) != key)
             way++;
         PyObject *item;
-        int held = way < WAYS ? (int)(bucket[way] & HELD) : 0;
+        int held = way < WAYS ? (int)(bucket[way] & 3) : 0;
         if (way == WAYS)
             item = Py_BuildValue("LLLK", (long long)hit[0], (long long)rule, (long long)at, (unsigned long long)key);
         else if (held || of[2])
@@ -228,11 +226,11 @@ static PyObject *keep(PyObject *self, PyObject *args)
         return NULL;
     int failed = table_of(&table, &mask);
     if (!failed) {
-        uint64_t *bucket = (uint64_t *)table.buf + (key >> 13 & mask & ~(uint64_t)(WAYS - 1));
+        uint64_t *bucket = (uint64_t *)table.buf + (key >> 3 & mask & ~(uint64_t)(WAYS - 1));
         int way = 0;
         while (way < WAYS && bucket[way])
             way++;
-        bucket[way < WAYS ? way : (int)(key >> 62)] = key | ((uint64_t)held & HELD);
+        bucket[way < WAYS ? way : (int)(key >> 62)] = key | (uint64_t)(held & 3);
     }
     PyBuffer_Release(&table);
     if (failed)

@@ -89,7 +89,7 @@ def joined(contents: list[Content], runs: Sequence[int]) -> bytes:
 
 
 class Answers:
-    """What hits of rules came to: a number of 12 bits for a rule and the bytes that decide.
+    """What hits of rules came to: a number up to 3 for a rule and the bytes that decide.
 
     `reach`: for each rule, how many bytes before and behind an anchor decide, and whether a hit that holds nothing counts, too.
     """

@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import groupby
-from math import log
+from math import exp, log
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -24,16 +24,13 @@ from leakguard.engine.native import runs as encoded_runs
 from leakguard.engine.scan import Engine, key_name
 from leakguard.engine.score import companion, score
 from leakguard.engine.seen import Answers, Content, Seen
-from leakguard.engine.values import CODE, KINDS
-from leakguard.engine.weights import LEVELS, file_weights
+from leakguard.engine.values import CODE
+from leakguard.engine.weights import LEVELS, WEIGHTS, best_kind
 from leakguard.model.rule import Rule
 
 LONGEST = 560
 """A rule that reaches further past its anchor is `long`: its anchors are watched, whether they match or not."""
-KIND_BITS = {kind: 1 << number for number, kind in enumerate((*KINDS, "other"))}
-"""A bit for each kind of file, of those that say in which a match may count."""
-ANYWHERE = sum(KIND_BITS.values())
-_IN_CODE = sum(KIND_BITS[kind] for kind in CODE)
+ANYWHERE, IN_CODE = 1, 2
 _REMEMBERED = 1 << 20
 _ROUNDING = 1e-6
 _PREFIX = 16
@@ -46,8 +43,8 @@ class Span(NamedTuple):
     start: int
     end: int
     held: int
-    """In which kinds of files they may hold a candidate, as `KIND_BITS`; 0: they begin what could become one (a key's first
-    line)."""
+    """In which files they may hold a candidate: `ANYWHERE`, of it perhaps also `IN_CODE`; 0: they begin what could become
+    one (a key's first line)."""
 
 
 class Sieve:
@@ -57,8 +54,13 @@ class Sieve:
         engine.expect_much()
         self._engine = engine
         self._floor = LEVELS[engine.settings[0]]
-        self._weights = {True: file_weights("password"), False: file_weights("token")}
-        """What each kind of file adds to a generic match's score, the best first."""
+        self._kinds = {True: best_kind("password"), False: best_kind("token")}
+        self._apart = {
+            is_password: WEIGHTS.get(f"{who}.file:{self._kinds[is_password]}", 0.0)
+            - WEIGHTS.get(f"{who}.file:{best_kind(who, CODE)}", 0.0)
+            for is_password, who in ((True, "password"), (False, "token"))
+        }
+        """What a generic match loses if the file that scores highest is code."""
         rules = [engine.rules.rule(i) for i in range(engine.rules.rows)]
         self._answers = Answers([(rule.before + LOOK_BACK, rule.after + LOOK_AHEAD, rule.after > LONGEST) for rule in rules])
         short = [rule for rule in rules if rule.after <= LONGEST]
@@ -130,7 +132,7 @@ class Sieve:
             if rows := encoded_runs(data, windows, True, False):
                 from leakguard.engine.inside import places
 
-                out[which] += [Span(start, end, ANYWHERE) for start, end in places(self._engine, data, rows)]
+                out[which] += [Span(start, end, ANYWHERE | IN_CODE) for start, end in places(self._engine, data, rows)]
 
     def _matches(self, data: bytes, hit: tuple[int, int]) -> list[RawMatch]:
         matches, slow = self._engine.confirm(data, (hit,))
@@ -140,10 +142,10 @@ class Sieve:
         return matches
 
     def _may_count(self, data: bytes, match: RawMatch) -> int:
-        """Return in which kinds of files a match may count; 0: in none."""
+        """Return in which files a match may count: `ANYWHERE`, of it perhaps also `IN_CODE`; 0: in none."""
         rule = self._engine.rules.rule(match.rule)
         if match.end == match.start or rule.shape == "part":
-            return ANYWHERE
+            return ANYWHERE | IN_CODE
         if not self._engine.asks(rule):
             return 0
         name = key_name(data, match) if match.whole_start < match.start else ""
@@ -155,26 +157,23 @@ class Sieve:
                 self._scores.clear()
             seen = RawMatch(match.rule, match.start - match.whole_start, len(whole), 0, match.groups)
             most = self._most(rule, seen, whole, name)
-            found = self._kinds(rule, most) if most >= self._floor else 0
-            value = self._scores[key] = found & ~_IN_CODE if rule.scope == "config" else found
+            found = ANYWHERE if most >= self._floor else 0
+            if found and rule.scope != "config" and self._stays(rule, most):
+                found |= IN_CODE
+            value = self._scores[key] = found
         return value
 
     def _most(self, rule: Rule, match: RawMatch, whole: bytes, name: str) -> float:
         """Return the highest score that a match may have anywhere."""
-        best = next(iter(self._weights[rule.kind == "password"]))
-        found = score(rule, match, whole, name, best, self._floor, alone=True)
+        found = score(rule, match, whole, name, self._kinds[rule.kind == "password"], self._floor, alone=True)
         return (companion(found) if rule.parts else found).value
 
-    def _kinds(self, rule: Rule, most: float) -> int:
-        """Return in which kinds of files a match counts whose score is `most` in the best of them."""
-        if rule.shape != "generic":
-            return ANYWHERE
-        weights = self._weights[rule.kind == "password"]
-        best = max(weights.values())
-        least = _logit(self._floor) - _logit(most) - _ROUNDING
-        return sum(KIND_BITS[kind] for kind, weight in weights.items() if weight - best >= least)
+    def _stays(self, rule: Rule, most: float) -> bool:
+        """Whether a match that counts in the file that scores highest may count in code, too."""
+        return rule.shape != "generic" or _moved(most, _ROUNDING - self._apart[rule.kind == "password"]) >= self._floor
 
 
-def _logit(value: float) -> float:
+def _moved(value: float, weight: float) -> float:
+    """Return a score with one more term."""
     value = min(max(value, 1e-12), 1 - 1e-12)
-    return log(value / (1 - value))
+    return 1 / (1 + exp(-log(value / (1 - value)) - weight))

@@ -6,6 +6,8 @@ rules the terms of `fitted` follow, which `benchmarks/fit_score.py` learned; the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from leakguard.engine.fitted import FITTED
 from leakguard.engine.terms import STAGES
 from leakguard.engine.values import KINDS
@@ -59,7 +61,6 @@ MOST_LEFT = {who: _most(who) for who in ("password", "token")}
 """Upper bound of what the terms after each stage add."""
 
 
-def file_weights(who: str) -> dict[str, float]:
-    """Return what each kind of file adds to a score of a `password` or a `token`, the best first; of equal ones by name."""
-    weights = {kind: FITTED.get(f"{who}.file:{kind}", 0.0) for kind in sorted((*KINDS, "other"))}
-    return dict(sorted(weights.items(), key=lambda item: -item[1]))
+def best_kind(who: str, kinds: Iterable[str] = (*KINDS, "other")) -> str:
+    """Return the kind of file that scores highest; of several the first by name."""
+    return max(sorted(kinds), key=lambda kind: FITTED.get(f"{who}.file:{kind}", 0.0))

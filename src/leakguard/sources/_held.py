@@ -27,8 +27,8 @@ class Held(NamedTuple):
     contents: set[str]
     spans: dict[str, tuple[int, ...]]
     """Where in a content something may stand (start and end in turn); of the others it is not known."""
-    kinds: dict[str, int]
-    """In which kinds of files these contents hold something (`sieve.KIND_BITS`), if not in all."""
+    bare: set[str]
+    """Contents that hold nothing if they are code."""
     texts: set[str]
     """Commits and tags."""
     tags: set[str]
@@ -41,7 +41,7 @@ class Held(NamedTuple):
 
 def nothing_held() -> Held:
     """Return a value to add to."""
-    return Held(set(), {}, {}, set(), set(), set(), 0, 0, None)
+    return Held(set(), {}, set(), set(), set(), set(), 0, 0, None)
 
 
 def held(
@@ -117,7 +117,7 @@ def _remembered(repository: Repository, memory: Memory, new: Held, packs: set[st
     memory.bytes += new.bytes
     memory.spans |= new.spans
     return Held(
-        known.contents, memory.spans, new.kinds, known.texts, known.tags, known.binary, memory.walked, memory.bytes, new.sieve
+        known.contents, memory.spans, new.bare, known.texts, known.tags, known.binary, memory.walked, memory.bytes, new.sieve
     )
 
 
@@ -147,7 +147,7 @@ def _name(pack: Pack, runs: list[list[Sifted]], out: Held) -> None:
             ids.update(names[number] for number in numbers)
     for run in runs[0]:
         out.spans.update((names[number], spans) for number, spans in run.spans.items())
-        out.kinds.update((names[number], kinds) for number, kinds in run.kinds.items())
+        out.bare.update(names[number] for number in run.bare)
 
 
 def every(repository: Repository) -> Held:
@@ -230,7 +230,7 @@ def _add(a: Held, b: Held) -> Held:
     return a._replace(
         contents=a.contents | b.contents,
         spans=a.spans | b.spans,
-        kinds=a.kinds | b.kinds,
+        bare=a.bare | b.bare,
         texts=a.texts | b.texts,
         tags=a.tags | b.tags,
         binary=a.binary | b.binary,

@@ -14,7 +14,7 @@ from operator import or_
 from typing import NamedTuple
 
 from leakguard.engine.seen import Content
-from leakguard.engine.sieve import ANYWHERE, Sieve, Span
+from leakguard.engine.sieve import IN_CODE, Sieve, Span
 from leakguard.gitio.delta import Rebuilt, carried
 from leakguard.gitio.pack import BLOB, Pack
 from leakguard.sources._magic import kind_of
@@ -33,8 +33,8 @@ class Sifted(NamedTuple):
     held: list[int]
     spans: dict[int, tuple[int, ...]]
     """Where these may hold something (start and end in turn), if that is known."""
-    kinds: dict[int, int]
-    """In which kinds of files these hold something (`sieve.KIND_BITS`), if not in all."""
+    bare: list[int]
+    """Those of them that hold nothing if they are code."""
     binary: list[int]
     walked: int
     bytes: int
@@ -80,7 +80,7 @@ class Walk:
 
     def sift(self, roots: Sequence[int]) -> Sifted:
         """Walk the trees of some roots, depth first."""
-        out = Sifted([], {}, {}, [], 0, 0)
+        out = Sifted([], {}, [], [], 0, 0)
         walked = size = 0
         known: dict[int, list[Span] | None] = {}
         sieve, skip = self._sieve, self._skip
@@ -121,8 +121,8 @@ class Walk:
         known[number] = spans = [*dict.fromkeys(spans)]
         if held := reduce(or_, (span.held for span in spans), 0):
             out.held.append(number)
-            if held != ANYWHERE:
-                out.kinds[number] = held
+            if not held & IN_CODE:
+                out.bare.append(number)
             out.spans[number] = tuple(edge for span in spans for edge in span[:2])
 
 

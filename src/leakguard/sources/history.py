@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from leakguard.config import ARCHIVE_DEPTH
-from leakguard.engine.sieve import ANYWHERE, KIND_BITS, Sieve
-from leakguard.engine.values import file_kind
+from leakguard.engine.sieve import Sieve
+from leakguard.engine.values import CODE, file_kind
 from leakguard.gitio.log import GITLINK, Change, Commit, Log, change_of, commit_of, maybe_gitlink, new_of
 from leakguard.gitio.objects import Objects
 from leakguard.gitio.repository import Repository
@@ -309,7 +309,7 @@ class HistorySource:
                     yield Skipped(provenance, "excluded", by_choice=True, detail=why)
                     continue
                 self._old[oid, path] = use.old
-                if not found.kinds.get(oid, ANYWHERE) & KIND_BITS[file_kind(path)]:
+                if oid in found.bare and file_kind(path) in CODE:
                     continue
                 yield Entry(oid, path, use.commit, use.time, spans=found.spans.get(oid, ()))
 
