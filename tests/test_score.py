@@ -203,6 +203,7 @@ def test_a_random_value_is_reported_wherever_values_stand(line: str) -> None:
         'api_key = "your-api-key-here"',
         "public_key_token=none",
         'password = "changeme"',
+        "    minipass: ^3.1.6",
         '_TOKEN = rb"[0-9A-Za-z+/=_.~-]"',
         'token_pattern = "sk_[a-z]{4}_[0-9a-f]{32}"',
     ],

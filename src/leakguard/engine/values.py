@@ -229,7 +229,7 @@ def path_or_url(text: str) -> bool:
 
 _CODE = late(
     "match",
-    r"[\w.\]]{1,80}\(|\)\Z|.{0,80}(?:::|->|=>|&&|\|\|)|[;{}]\Z|\w{1,40}\[[\w'\"]{0,40}\]|"
+    r"[\^~<>=]{1,2}v?\d+(?:\.[\dx*]+)+(?:[\-+]\w+)?\Z|[\w.\]]{1,80}\(|\)\Z|.{0,80}(?:::|->|=>|&&|\|\|)|[;{}]\Z|\w{1,40}\[[\w'\"]{0,40}\]|"
     r"(?:self|this|new|await|return|function|const|config|request|req|args|opts|options|params|props|data|ctx|settings|env)\b[.\[ ]|"
     r"(?i:true|false|none|null|nil|undefined|yes|no|on|off|required|optional|string|str|int|bool|boolean|bytes|object|any|void|char|byte|number|text|"
     r"password|passwd|secret|token|key|private|public|default|auto|enabled|disabled|hidden|basic|bearer|admin|root|user|username|"
@@ -240,7 +240,7 @@ _JOINED = late("search", r"[a-z][A-Z]|[A-Za-z][_.\-][A-Za-z]")
 
 
 def code(text: str) -> bool:
-    """Whether it is a call, a keyword or another expression."""
+    """Whether it is a call, a keyword, a range of versions or another expression."""
     head = text[:_CLIP]
     if (
         head.endswith((")", "(", "{", ";"))
