@@ -211,3 +211,10 @@ def test_a_random_value_is_reported_wherever_values_stand(line: str) -> None:
 def test_what_is_no_secret_is_not_reported(line: str) -> None:
     """Messages, calls, references and stand-ins, at the level `balanced`."""
     assert found(line, "a.json", "balanced") == []
+
+
+def test_a_word_of_a_tokens_own_prefix_makes_it_no_placeholder() -> None:
+    """`..._TEST-` of a vendor's test keys is not somebody's `test`."""
+    for seed in range(30):
+        token = templates.expand("FLWSECK_TEST-${[0-9a-h]:12}", Random(seed))
+        assert [c.rule.id for c in found(f"using {token} now", "a.log", "balanced")] == ["flutterwave-encryption-key"]

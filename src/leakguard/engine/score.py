@@ -51,7 +51,7 @@ def score(
         verdict = CHECKS[rule.check](value, match.groups)
         if verdict is not None:
             found.add("check:ok" if verdict else "check:impossible")
-    text = value[rule.public :].decode("utf-8", "replace")
+    text = value[_public(rule, value) :].decode("utf-8", "replace")
     if rule.shape == "generic":
         low = -99.0 if floor <= 0 else log(floor / (1 - floor))
         _generic(found, rule, match, data, name, file_kind, text, low, alone)
@@ -65,6 +65,14 @@ def score(
             _no_secret(found, text, hashed=rule.kind == "password_hash")
     sure = 1 / (1 + exp(-max(-30.0, min(30.0, found.total))))
     return Score(sure, () if alone or sure < floor else found.reasons(rule))
+
+
+def _public(rule: Rule, value: bytes) -> int:
+    """Return how much of a value is its rule's, of several beginnings the one it has: `key_test_` says nothing of what follows."""
+    if rule.shape != "format":
+        return rule.public
+    low = value[:64].lower()
+    return max((len(a) for a in rule.anchors if low.startswith(a.encode("latin-1"))), default=rule.public)
 
 
 def companion(scored: Score, term: str = "companion") -> Score:
