@@ -204,6 +204,8 @@ def test_a_random_value_is_reported_wherever_values_stand(line: str) -> None:
         "public_key_token=none",
         'password = "changeme"',
         "    minipass: ^3.1.6",
+        "access_key: A1B2C3D4E5F6G7H8I9J0",
+        'WWW-Authenticate: Digest nonce="6bf5d6e4da1ce66918800195d6b9130d", qop=auth',
         '_TOKEN = rb"[0-9A-Za-z+/=_.~-]"',
         'token_pattern = "sk_[a-z]{4}_[0-9a-f]{32}"',
     ],

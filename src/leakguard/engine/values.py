@@ -93,6 +93,8 @@ def placeholder(text: str) -> str:
         return "is a regular expression"
     if _ANGLE(head):
         return "is a form to fill in"
+    if _alternates(head):
+        return "counts through letters and digits"
     if found := _PLACEHOLDER_WORDS(head):
         # in a long random run a short word stands by chance, or tells one kind of key from another (`_test_`)
         rest = head[: found.start()] + head[found.end() :]
@@ -135,14 +137,20 @@ _UP = "0123456789012345 abcdefghijklmnopqrstuvwxyzabcde"
 _ALL_ROWS = _UP + " qwertyuiopasdfghjklzxcvbnm 9876543210987654321 0123456789abcdef0123456789abcdef zyxwvutsrqponmlkjihgfedcba"
 
 
+def _alternates(text: str) -> bool:
+    """Whether letters and digits take turns, each in their order: `a1b2c3d4e5f6`."""
+    low = text.lower()
+    return len(low) >= 12 and low[::2].isalpha() != low[1::2].isalpha() and low[::2] in _UP and low[1::2] in _UP
+
+
 def sequence(text: str) -> bool:
     """Whether most of it counts up or follows alphabet or keyboard."""
     low = text[:64].lower()
     n = len(low)
     if n < 6:
         return False
-    if n >= 12 and low[::2].isalpha() != low[1::2].isalpha() and low[::2] in _UP and low[1::2] in _UP:
-        return True  # a1b2c3d4e5f6
+    if _alternates(low):
+        return True
     if low in _ALL_ROWS:
         return True
     # runs of five that stand in a row of the keyboard or alphabet
@@ -265,7 +273,7 @@ def something_else(name: str) -> bool:
 
 _NOT_A_SECRET = late(
     "search",
-    r"pass(?:es|ed|ing|ive|ion|ages?)\b|(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
+    r"(?:www|proxy)-authenticate|pass(?:es|ed|ing|ive|ion|ages?)\b|(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
     r"ttl|timeout|count|index|column|class|mode|version|regex|pattern|provider|manager|handler|arn|hint|error|message|msg|title|text|help|description|desc|"
     r"placeholder|input|reset|strength|rules?|validator|algorithm|alg|hash|hashed|digest|fingerprint|checksum|expiry|expires?|expiration|lifetime|"
     r"required|enabled|disabled|min|max|status|state|date|time|at|by|from|to|for|in|of|on|ref|reference|mapping|map|list|set|table|schema|selector|"
