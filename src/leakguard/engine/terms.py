@@ -30,6 +30,8 @@ def outside(who: str, rule: Rule, match: RawMatch, data: bytes, name: str, kind:
     out = [x if x.startswith("name:") else f"{who}.{x}" for x in name_terms(name)]
     if values.something_else(name):
         out.append("not-a-secret")
+    if name.lower().endswith("-authenticate"):
+        out.append("refers")  # a server's challenge, for everybody to read
     out.append(f"{who}.file:{kind}")
     out.append("quote:" + _QUOTES.get(match.groups.get("q", b""), "escaped"))
     between = data[match.whole_start : match.start]

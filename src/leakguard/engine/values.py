@@ -273,7 +273,7 @@ def something_else(name: str) -> bool:
 
 _NOT_A_SECRET = late(
     "search",
-    r"(?:www|proxy)-authenticate|pass(?:es|ed|ing|ive|ion|ages?)\b|(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
+    r"pass(?:es|ed|ing|ive|ion|ages?)\b|(?:[_\-.](?:id|ids|name|names|path|file|files|filename|url|uri|type|types|size|len|length|field|fields|label|header|format|prefix|suffix|env|var|policy|"
     r"ttl|timeout|count|index|column|class|mode|version|regex|pattern|provider|manager|handler|arn|hint|error|message|msg|title|text|help|description|desc|"
     r"placeholder|input|reset|strength|rules?|validator|algorithm|alg|hash|hashed|digest|fingerprint|checksum|expiry|expires?|expiration|lifetime|"
     r"required|enabled|disabled|min|max|status|state|date|time|at|by|from|to|for|in|of|on|ref|reference|mapping|map|list|set|table|schema|selector|"
