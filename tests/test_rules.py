@@ -249,3 +249,14 @@ def test_rules_are_listed_by_group_level_and_word() -> None:
     assert any(line.startswith("  github-") for line in grouped)
     assert all("slack" in line.lower() for line in listed("--search", "Slack")[:-1])
     assert len(listed("--level", "balanced")) < len(listed("--level", "all"))
+
+
+def test_a_changed_built_in_file_is_proved_in_the_place_of_the_old_one(tmp_path: Path) -> None:
+    old = (Path(builtin_folder()) / "stripe.toml").read_text()
+    (tmp_path / "stripe.toml").write_text(old)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "leakguard", "rules", "check", str(tmp_path / "stripe.toml")], capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

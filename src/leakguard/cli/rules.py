@@ -21,10 +21,27 @@ def command() -> None:
 
 
 def _load(paths: tuple[str, ...]) -> Any:
-    from leakguard.ruleset.files import builtin_folder
     from leakguard.ruleset.load import load
 
-    return load([builtin_folder(), *paths])
+    return load(_files(paths))
+
+
+def _files(paths: tuple[str, ...]) -> list[str]:
+    """List the built-in rule files and those at some paths, which take the place of built-in ones of the same name and provider."""
+    from leakguard.ruleset.files import builtin_folder, rule_files
+    from leakguard.ruleset.load import read_toml
+
+    def provider(path: str) -> str:
+        return str(read_toml(path)[0].get("provider", {}).get("id"))
+
+    built_in = rule_files([builtin_folder()])
+    added = rule_files(paths)
+    known = {os.path.basename(path): path for path in built_in}
+    for path in added:
+        old = known.get(os.path.basename(path))
+        if old and provider(old) == provider(path):
+            built_in.remove(old)
+    return [*built_in, *added]
 
 
 @command.command("list")
@@ -94,10 +111,9 @@ def list_(
 
 def _checks(paths: tuple[str, ...]) -> dict[str, Any]:
     """Read the verify tables of all rules by rule id."""
-    from leakguard.ruleset.files import builtin_folder, rule_files
     from leakguard.ruleset.verify import load_checks
 
-    return load_checks(rule_files([builtin_folder(), *paths]))
+    return load_checks(_files(paths))
 
 
 def _row(rule: Any, doc: Any) -> dict[str, Any]:
@@ -162,7 +178,7 @@ def show(paths: tuple[str, ...], rule_id: str) -> None:
 @command.command("check")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True))
 def check(paths: tuple[str, ...]) -> int:
-    """Prove rules with the shipped engine: the built-in ones, and those at PATHS.
+    """Prove rules with the shipped engine: the built-in ones, and those at PATHS, also changed built-in ones.
 
     Examples hit with the right span, counter-examples miss, an anchor stands in each example, ids are unique, time on
     hostile input is bounded, both engines agree. Each verify table tells live from dead and both from bad weather.
