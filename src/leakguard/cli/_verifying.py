@@ -190,7 +190,7 @@ def build(config: Any, key: Any, typed: Mapping[str, Any]) -> Verifying:
         not typed.get("no_control"),
     )
     cache = Cache("" if key.scope == "run" else _cache_file(), key.key, time.time)
-    runner = Runner(checks, _documents(files), tools, cache, settings, SystemRandom(), stopped)
+    runner = Runner(checks, _documents(files, checks), tools, cache, settings, SystemRandom(), stopped)
     return Verifying(runner, client, [], checks)
 
 
@@ -233,16 +233,21 @@ def _rates(checks: Mapping[str, Any]) -> dict[str, float]:
     return out
 
 
-def _documents(files: Sequence[str]) -> Callable[[str], Any]:
-    """Return a look-up of a rule's document, which reads the rules at its first call."""
-    known: dict[str, Any] = {}
+def _documents(files: Sequence[str], checks: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Return a look-up of a rule's document, which reads the rule's file at its first call; used from many threads."""
+    from threading import Lock
+
+    from leakguard.ruleset.load import load
+
+    known: dict[str, dict[str, Any]] = {}
+    lock = Lock()
 
     def of(rule: str) -> Any:
-        if not known:
-            from leakguard.ruleset.load import load
-
-            known.update((doc.id, doc) for doc in load(files).docs)
-        return known.get(rule)
+        name = checks[rule].file
+        with lock:
+            if name not in known:
+                known[name] = {doc.id: doc for doc in load([f for f in files if os.path.basename(f) == name]).docs}
+        return known[name].get(rule)
 
     return of
 
