@@ -13,6 +13,7 @@ import pytest
 
 from conftest import Planted
 from histories import commit, git, repository
+from leakguard.cli._scopes import refusal
 from leakguard.config import load
 from leakguard.config.scopes import covered, read, slug
 from leakguard.errors import ConfigError
@@ -112,7 +113,7 @@ def test_ci_verifies_what_a_named_file_calls_ours_and_blocks_on_what_is_live(rep
     other = settings(tmp_path / "other.toml", "github.com/acme/other", "github.com/acme/sho", "gitlab.com/acme")
     done = leakguard(repo, "ci", *flags, "--trusted-config", other, "--new-since", "HEAD~1", **env)
     assert (done.returncode, state(done)) == (4, "skipped_by_policy")
-    assert "github.com/acme/shop is in no scope" in done.stdout
+    assert '"github.com/acme/shop\\" is in no scope' in done.stdout
 
 
 def test_a_forks_pull_request_is_scanned_and_never_verified_whatever_settings_say(
@@ -210,6 +211,38 @@ def test_a_folder_covers_what_lies_in_it_and_not_its_neighbour(tmp_path: Path) -
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "src" / "link").symlink_to(tmp_path / "elsewhere")
     assert not covered(os.path.realpath(tmp_path / "src" / "link"), [scope])
+
+
+@pytest.mark.parametrize(
+    ("image", "scope"),
+    [
+        ("registry.acme.example/team/app:1.4", "registry.acme.example/team"),
+        ("registry.acme.example:5000/team/app:1.4", "registry.acme.example/team/app"),
+        ("docker://registry.acme.example/team/app@sha256:" + "0" * 64, "registry.acme.example/team/app"),
+        ("acme/app", "docker.io/acme"),
+        ("redis:7", "docker.io/library"),
+    ],
+)
+def test_an_image_is_ours_by_its_registry_and_name(image: str, scope: str) -> None:
+    env = {"CI": "false", "PRE_COMMIT": "1"}
+    assert refusal([image], [read(scope)], env, images=True) is None
+    refused = refusal([image], [read("registry.acme.example/te"), read("docker.io/acm")], env, images=True)
+    assert refused is not None
+    assert refused.reason == "out_of_scope"
+
+
+def test_of_several_targets_each_has_to_be_ours(tmp_path: Path) -> None:
+    env = {"PRE_COMMIT": "1"}
+    ours, theirs = str(tmp_path / "ours"), str(tmp_path / "theirs")
+    assert refusal([ours, ours + "/x"], [read(ours)], env, images=False) is None
+    assert refusal([ours, theirs], [read(ours)], env, images=False) is not None
+
+
+def test_a_remote_can_not_steer_a_terminal(repo: Path) -> None:
+    git(repo, "remote", "set-url", "origin", "https://github.com/acme/\x1b[2Jshop")
+    done = leakguard(repo, "scan", "--verify", "--plan")
+    assert "\x1b" not in done.stdout
+    assert "shop" not in done.stdout
 
 
 GITLAB = {"GITLAB_CI": "true", "CI_MERGE_REQUEST_IID": "4", "CI_MERGE_REQUEST_PROJECT_ID": "1"}

@@ -38,28 +38,42 @@ def _at_terminal() -> bool:
 
 
 def _foreign(target: str, scopes: Sequence[str], *, images: bool) -> str:
-    from leakguard.config import git_top
-    from leakguard.config.scopes import covered, slug
-    from leakguard.gitio.repository import remote
+    import json
 
-    names = []
-    if target == "-":
-        names = ["-"]
-    elif images and not os.path.lexists(target):
-        names = [slug(f"https://{target.partition('@')[0]}")]
-    else:
-        path = os.path.realpath(target)
-        names = [path]
-        top = git_top(path if os.path.isdir(path) else os.path.dirname(path)) or (path if _bare(path) else "")
-        if top and (url := slug(remote(top))):
-            names.append(url)
+    from leakguard.config.scopes import covered
+
+    names = ["-"] if target == "-" else _image(target) if images else _named(target)
     if any(covered(name, scopes) for name in names):
         return ""
-    name = names[-1] or target
-    missing = f'[verify] scopes = ["{name}"] in your own settings, or in a file named with --config or --trusted-config, lets it'
+    name = json.dumps(names[-1], ensure_ascii=False)  # what stands in a path or a remote may not steer a terminal
+    missing = f"[verify] scopes = [{name}] in your own settings, or in a file named with --config or --trusted-config, lets it"
     if not scopes:
         return f"no person asks here, and no trusted settings say what is yours; {missing}"
-    return f"{'standard input' if name == '-' else name} is in no scope; {missing}"
+    return f"{'standard input' if target == '-' else name} is in no scope; {missing}"
+
+
+def _named(target: str) -> list[str]:
+    """Return the names of a file or folder: its own path, and where its repository was cloned from."""
+    from leakguard.config import git_top
+    from leakguard.config.scopes import slug
+    from leakguard.gitio.repository import remote
+
+    path = os.path.realpath(target)
+    top = git_top(path if os.path.isdir(path) else os.path.dirname(path)) or (path if _bare(path) else "")
+    url = slug(remote(top)) if top else ""
+    return [path, url] if url else [path]
+
+
+def _image(target: str) -> list[str]:
+    """Return the name of an image with its registry, without tag and digest; the path of one in a file."""
+    from leakguard.sources.image.reference import reference, wanted
+
+    image = wanted(target)
+    if image.where == "archive":
+        return _named(image.name)
+    named = reference(image.name)
+    host = "docker.io" if named.login == "index.docker.io" else named.host.partition(":")[0]
+    return [f"{host}/{named.repository}"]
 
 
 def _bare(path: str) -> bool:

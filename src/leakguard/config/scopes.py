@@ -22,7 +22,7 @@ _SLUG = re.compile(r"[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+(?::[0-9]+)?/")
 def slug(url: str) -> str:
     """Return `host/path` of a repository's URL, lower-case, without user, password, port and `.git`; empty where it has no host."""
     found = _URL.fullmatch(url) or _SCP.fullmatch(url)
-    if not found or url.startswith("file:"):
+    if not found or url.startswith("file:") or not url.isprintable():
         return ""
     parts = [part for part in re.split(r"[?#]", found["path"])[0].lower().split("/") if part not in ("", ".")]
     if not parts or ".." in parts:
