@@ -19,12 +19,18 @@ settings.register_profile(
 settings.load_profile("leakguard")
 
 
+_READ = {
+    "NO_COLOR", "FORCE_COLOR", "COLUMNS", "CI", "PRE_COMMIT",
+    "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BITBUCKET_BUILD_NUMBER", "CIRCLECI", "JENKINS_URL",
+}  # fmt: skip
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a home of its own and none of the variables that tools read."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("LEAKGUARD_", "GIT_", "XDG_")) or name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "CI"}:
+        if name.startswith(("LEAKGUARD_", "GIT_", "XDG_")) or name in _READ:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     for name in ("CONFIG", "CACHE", "STATE", "DATA"):

@@ -48,6 +48,19 @@ def github(*live: str, otherwise: str = "dead") -> Callable[[Asked], Answer]:
     return answer
 
 
+@pytest.fixture(autouse=True)
+def _ours(tree: Path) -> None:
+    """Say that the scanned folder is ours: no person sits at these runs."""
+    trust(str(tree), "-")
+
+
+def trust(*scopes: str) -> None:
+    """Name scopes in the user's own settings."""
+    own = Path(os.environ["XDG_CONFIG_HOME"], "leakguard", "config.toml")
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(f"[verify]\nscopes = {json.dumps(scopes)}\n")
+
+
 @pytest.fixture
 def token(planted: Planted, tree: Path) -> str:
     """Write a token into the tree and return it."""
@@ -172,7 +185,10 @@ def test_settings_of_the_scanned_repository_name_no_host(tree: Path, token: str)
 
 def test_settings_that_a_person_names_do(tree: Path, token: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
-    mine.write_text('[verify]\nallow_hosts = ["db.acme.example"]\n[verify.endpoints]\ngithub = "https://ghe.acme.example/api/v3"\n')
+    mine.write_text(
+        f'[verify]\nscopes = ["{tree}"]\nallow_hosts = ["db.acme.example"]\n'
+        '[verify.endpoints]\ngithub = "https://ghe.acme.example/api/v3"\n'
+    )
     done = leakguard(tree, "scan", "--verify", "--plan", "--trusted-config", str(mine))
     assert "ghe.acme.example" in done.stdout
     assert "/api/v3/user" in done.stdout

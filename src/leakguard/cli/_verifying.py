@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from leakguard._version import __version__
+from leakguard.cli._scopes import Refused, refusal
 from leakguard.errors import NetError, UsageError
-from leakguard.model.finding import Candidate, Finding
+from leakguard.model.finding import Candidate, Finding, Verdict
 from leakguard.ports import Source
 
 if TYPE_CHECKING:
@@ -70,19 +71,35 @@ class Asking:
         self.plan = plan
         self._typed = typed
         self._verifying: Verifying | None = None
+        self._refused: Refused | None = None
+        self._checked: frozenset[str] = frozenset()
+
+    def narrow(self, config: Any, targets: Sequence[str], *, images: bool = False) -> Any:
+        """Work out whether these targets (paths, images or `-`) may be verified; return the settings with a note if not."""
+        scopes = config.verify.scopes if config.verify else ()
+        self._refused = refusal(targets, scopes, os.environ, images=images)
+        return config._replace(notes=(*config.notes, f"not verified: {self._refused.words}")) if self._refused else config
 
     def begin(self, engine: Any, config: Any, key: Any) -> Any:
         """Return what `pipeline.scan` calls, and let the engine note what stands near each value."""
+        if self._refused:
+            self._checked = _verifiable(load_all(_files(config)))
+            return self._skip
         self._verifying = build(config, key, self._typed)
-        engine.pairs = frozenset(rule for rule, check in self._verifying.checks.items() if not check.unverifiable)
+        self._checked = _verifiable(self._verifying.checks)
+        engine.pairs = self._checked
         return self._verifying.plan if self.plan else self._verifying.verify
+
+    def _skip(self, findings: Sequence[Finding], *_: object) -> Sequence[Finding]:
+        """Say of each that could have been asked why it was not; neither the cache nor anybody is asked."""
+        assert self._refused
+        verdict = Verdict("skipped_by_policy", *self._refused)
+        return [f._replace(verdict=verdict) if f.rule.id in self._checked else f for f in findings]
 
     @property
     def checked(self) -> frozenset[str]:
         """Rules that have a check."""
-        return (
-            frozenset(rule for rule, c in self._verifying.checks.items() if not c.unverifiable) if self._verifying else frozenset()
-        )
+        return self._checked
 
     def show(self, outputs: Any) -> None:
         """Print the plan, as JSON where that is the report's format."""
@@ -90,9 +107,16 @@ class Asking:
         if outputs.names("json"):
             import json
 
-            click.echo(json.dumps({"requests": plan_json(planned)}, indent=1))
+            why = {"refused": self._refused.words} if self._refused else {}
+            click.echo(json.dumps({"requests": plan_json(planned)} | why, indent=1))
         else:
+            if self._refused:
+                click.echo(f"not verified: {self._refused.words}")
             click.echo("\n".join(plan_lines(planned)))
+
+
+def _verifiable(checks: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(rule for rule, check in checks.items() if not check.unverifiable)
 
 
 class Verifying(NamedTuple):
@@ -166,7 +190,7 @@ def build(config: Any, key: Any, typed: Mapping[str, Any]) -> Verifying:
         not typed.get("no_control"),
     )
     cache = Cache("" if key.scope == "run" else _cache_file(), key.key, time.time)
-    runner = Runner(checks, _documents(files), tools, cache, settings, SystemRandom(), stopped)
+    runner = Runner(checks, _documents(files, checks), tools, cache, settings, SystemRandom(), stopped)
     return Verifying(runner, client, [], checks)
 
 
@@ -209,16 +233,21 @@ def _rates(checks: Mapping[str, Any]) -> dict[str, float]:
     return out
 
 
-def _documents(files: Sequence[str]) -> Callable[[str], Any]:
-    """Return a look-up of a rule's document, which reads the rules at its first call."""
-    known: dict[str, Any] = {}
+def _documents(files: Sequence[str], checks: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Return a look-up of a rule's document, which reads the rule's file at its first call; used from many threads."""
+    from threading import Lock
+
+    from leakguard.ruleset.load import load
+
+    known: dict[str, dict[str, Any]] = {}
+    lock = Lock()
 
     def of(rule: str) -> Any:
-        if not known:
-            from leakguard.ruleset.load import load
-
-            known.update((doc.id, doc) for doc in load(files).docs)
-        return known.get(rule)
+        name = checks[rule].file
+        with lock:
+            if name not in known:
+                known[name] = {doc.id: doc for doc in load([f for f in files if os.path.basename(f) == name]).docs}
+        return known[name].get(rule)
 
     return of
 

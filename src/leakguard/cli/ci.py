@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from leakguard._version import __version__
-from leakguard.cli import _history, scan
+from leakguard.cli import _history, _verifying, scan
 from leakguard.cli.output import Outputs, colors, options
 from leakguard.errors import UsageError
 
@@ -26,9 +26,17 @@ _REPORTS = {"github": [("github", "-")], "gitlab": [("gitlab", "gl-secret-detect
 @click.option("--level", type=click.Choice(["strict", "balanced", "all"]), help="How sure a finding has to be (default balanced).")
 @click.option(
     "--fail-on",
-    type=click.Choice(["any", "critical", "high", "medium", "low", "none"]),
+    type=click.Choice(["any", "critical", "high", "medium", "low", "live", "none"]),
     help="What makes the exit code 1 (default any).",
 )
+@click.option(
+    "--verify", is_flag=True, help="Ask providers whether what was found is live, where trusted settings say it is yours."
+)
+@click.option("--plan", is_flag=True, help="With --verify: print what would be asked, and send nothing.")
+@click.option(
+    "--allow-unknown", is_flag=True, help="With --fail-on live: what could not be verified does not make the exit code 4."
+)
+@_verifying.options
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even with findings; errors keep their codes.")
 @click.option("--baseline", metavar="FILE", help="Baseline to use (default .leakguard/baseline.jsonl).")
 @click.option("--no-baseline", is_flag=True, help="Report what the baseline covers, too.")
@@ -39,12 +47,14 @@ def command(new_since: str | None, formats: tuple[str, ...], outputs: tuple[str,
     """Scan what this CI job's change brings: every commit of it, messages too, and only the lines that are new.
 
     Knows GitHub, GitLab, Jenkins, Azure Pipelines, Bitbucket and CircleCI by their variables. A clone that is too shallow
-    for the range exits 3 and says how to deepen it.
+    for the range exits 3 and says how to deepen it. With --verify, a change that comes from a fork is scanned and never verified.
     """
     from leakguard.gitio import ci
     from leakguard.gitio.repository import open_repository
     from leakguard.pipeline.outcome import exit_code
 
+    allow_unknown = flags.pop("allow_unknown")
+    asking = scan.asking_of(flags)
     repository = open_repository(".")
     if new_since:
         base = ci.commit(repository, new_since)
@@ -61,8 +71,11 @@ def command(new_since: str | None, formats: tuple[str, ...], outputs: tuple[str,
     view |= {"stdin_name": None, "no_baseline": flags.pop("no_baseline"), "at_once": False}
     ranges = dict.fromkeys(_history.RANGES) | {"git_paths": (), "revisions": found.revisions}
     typed = {name: value for name, value in flags.items() if value}
-    report, config = scan.run(["."], typed, view, ranges)
-    code = exit_code(report, config)
+    report, config = scan.run(["."], typed, view, ranges, asking)
+    if asking and asking.plan:
+        asking.show(reports)
+        return 0
+    code = exit_code(report, config, allow_unknown=allow_unknown, checked=asking.checked if asking else frozenset())
     report = report._replace(exit_code=code, version=__version__)
     reports.write(report, view | {"color": colors("auto")}, repository.path)
     _summary(report, repository.path)

@@ -118,7 +118,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
         for name in ("color", "verbose", "quiet", "show_suppressed", "base_path", "stdin_name", "exit_zero", "no_baseline")
     }
     view["image"] = _image.split(flags)
-    asking = _asking(flags)
+    asking = asking_of(flags)
     if "-" in targets and len(targets) > 1:
         raise UsageError("`-` can't be mixed with paths", hint="scan standard input on its own")
     if view["stdin_name"] and targets != ["-"]:
@@ -140,7 +140,7 @@ def command(paths: tuple[str, ...], **flags: Any) -> int:
     return 0 if view["exit_zero"] and code == 1 else code
 
 
-def _asking(flags: dict[str, Any]) -> _verifying.Asking | None:
+def asking_of(flags: dict[str, Any]) -> _verifying.Asking | None:
     """Take the options of verification out of the flags; None where nothing is to be asked."""
     typed = {name: flags.pop(name) for name in _verifying.NAMES}
     verify, plan = flags.pop("verify"), flags.pop("plan")
@@ -185,6 +185,8 @@ def run(
     config = load("." if stdin or image is not None else targets[0], typed, os.environ)
     if view["no_baseline"]:
         config = config._replace(baseline="")
+    if asking:
+        config = asking.narrow(config, targets, images=image is not None)
     engine = prepare.build_engine(config, os.environ)
     config = config._replace(notes=(*config.notes, *prepare.unknown_rules(config, engine)))
     baseline = prepare.load_baseline(config)

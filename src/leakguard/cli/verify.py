@@ -75,6 +75,7 @@ def _run(findings: Sequence[str], flags: dict[str, Any], asking: _verifying.Aski
     config = load(roots[0] if roots else ".", typed, os.environ)
     only = (flags["rule"],) if flags["rule"] else ()
     config = config._replace(level="all", baseline="", paths=(), inline_marks=False, only_rules=only)
+    config = asking.narrow(config, ["-"] if flags["stdin"] else roots or [source.repository.path])
     engine = prepare.build_engine(config, os.environ)
     if flags["rule"]:
         prepare.unknown_rules(config, engine)

@@ -138,6 +138,7 @@ def load(
         start = os.path.dirname(start)
     top = git_top(start)
     draft = Draft()
+    draft.top = top or start
     trusted = str(typed.pop("trusted_config", "") or environ.get("LEAKGUARD_TRUSTED_CONFIG", ""))
     named = str(typed.pop("config", "") or ("" if trusted else environ.get("LEAKGUARD_CONFIG", "")))
     if trusted and named:
@@ -157,6 +158,7 @@ def load(
         _read(draft, os.path.abspath(named), reader, base := top or start)
     elif found:
         _read(draft, found, reader, base)
+        _own_verify(draft, environ)
     elif own := user_file(environ):
         draft.trusted = True
         _read(draft, own, read_file, base)
@@ -193,6 +195,8 @@ class Draft:
         """Setting -> the policy file that locks it."""
         self.trusted = False
         """The file that is read was named by a person or is the user's own."""
+        self.top = ""
+        """What is scanned: a file inside of it can't say that it is ours."""
 
     def put(self, name: str, value: object, where: str) -> None:
         """Set a value over what lower layers said; lists that only ever add are joined."""
@@ -224,6 +228,17 @@ def _read(draft: Draft, path: str, reader: Reader, base: str) -> None:
     from leakguard.config.files import apply
 
     apply(draft, path, reader, base)
+
+
+def _own_verify(draft: Draft, environ: Mapping[str, str]) -> None:
+    own = user_file(environ)
+    data = read_file(own) if own else None
+    if data and b"verify" in data:
+        from leakguard.config.files import apply_own_verify
+
+        draft.trusted = True
+        apply_own_verify(draft, own, read_file)
+        draft.trusted = False
 
 
 def _repository(draft: Draft, found: str, trusted: str, top: str, reader: Reader) -> None:

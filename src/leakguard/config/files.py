@@ -61,11 +61,21 @@ def _verify(draft: Draft, value: object, path: str, where: str) -> None:
 
     settings = read(value, path)
     if draft.trusted:
+        if settings.scopes and draft.top and os.path.realpath(path).startswith(os.path.realpath(draft.top) + os.sep):
+            draft.notes.append(f"{where} stands inside of what is scanned, so its verify.scopes do not count; keep it elsewhere")
+            settings = settings._replace(scopes=())
         draft.put("verify", settings, where)
     else:
         draft.notes.append(
             f"{where}: [verify] counts only in your own settings, or in a file named with --config or --trusted-config"
         )
+
+
+def apply_own_verify(draft: Draft, path: str, reader: Reader) -> None:
+    """Take only `[verify]` of the user's own file, where the repository's settings count: it can't say any of that itself."""
+    table = table_of(reader(path) or b"", path)
+    if "verify" in table:
+        _verify(draft, table["verify"], path, path)
 
 
 def table_of(data: bytes, path: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""The `[verify]` table of a settings file that is trusted: which hosts are ours, what may be asked, what is a trap.
+"""The `[verify]` table of a settings file that is trusted: what is ours, which hosts and what may be asked, what is a trap.
 
 Invariant: it counts in a file that a person named (`--config`, `--trusted-config`) or that is the user's own; the settings of a
-scanned repository can't set a host, allow a request or name a trap.
+scanned repository can't set a host, allow a request, name a trap or call itself ours.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class VerifySettings(NamedTuple):
     """Requests of one run; 0: no limit."""
     max_pairs: int = 0
     """Partners tried with one value; 0: the usual number."""
+    scopes: tuple[str, ...] = ()
+    """What is ours, as `scopes.read` returns it: verified also where no person asks."""
 
 
 def read(table: object, where: str) -> VerifySettings:
@@ -61,6 +63,8 @@ def read(table: object, where: str) -> VerifySettings:
             if not isinstance(value, dict):
                 _wrong(where, name, "a table of provider = URL")
             values[name] = tuple((p, _words(u, where, name)) for p, u in sorted(value.items()))
+        elif name == "scopes":
+            values[name] = tuple(_scope(word, where) for word in _words(value, where, name))
         else:
             values[name] = _words(value, where, name)
     settings = VerifySettings(**values)  # type: ignore[arg-type]  # each was checked above
@@ -69,6 +73,18 @@ def read(table: object, where: str) -> VerifySettings:
     if any(not url.startswith(("https://", "http://")) for _, urls in settings.endpoints for url in urls):
         _wrong(where, "endpoints", "a table of provider = URL, https:// or http://")
     return settings
+
+
+def _scope(word: str, where: str) -> str:
+    from leakguard.config.scopes import read as read_scope
+
+    found = read_scope(word)
+    if not found:
+        raise ConfigError(
+            f"{where}: verify.scopes names {word[:60]!r}, which is no repository, organisation or folder",
+            hint='write "github.com/acme", "gitlab.acme.example/team/app", "/srv/repositories", "~/src" or "-" (standard input)',
+        )
+    return found
 
 
 def _words(value: object, where: str, name: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which commits a CI job is about, as each provider tells it in its variables.
+"""Which commits a CI job is about and whether they come from a fork, as each provider tells it in its variables.
 
 Facts: GitHub "Variables reference" and "Webhook events and payloads"; GitLab "Predefined CI/CD variables"; Jenkins
 "Pipeline: using environment variables" and the Git and Branch API plug-ins; Azure "Predefined variables"; Bitbucket
@@ -86,6 +86,71 @@ def _deep_enough(repository: Repository, head: str, base: str, job: _Job) -> Non
         raise SourceError("the clone is too shallow: the range reaches its border", hint=job.fix)
 
 
+def attended(environ: Mapping[str, str]) -> bool:
+    """Whether neither a CI job nor a hook of git runs this."""
+    hook = any(environ.get(name) for name in ("GIT_EXEC_PATH", "GIT_INDEX_FILE", "PRE_COMMIT"))
+    return not hook and not _is_ci(environ)
+
+
+def _is_ci(environ: Mapping[str, str]) -> bool:
+    known = ("GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BITBUCKET_BUILD_NUMBER", "CIRCLECI", "JENKINS_URL")
+    return any(map(environ.get, known)) or environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+def fork(e: Mapping[str, str]) -> str:
+    """Return why this job's change comes from a fork or may do so; empty where its provider says that it does not, or no CI runs.
+
+    Facts, beside those above: GitHub "Events that trigger workflows"; GitLab "Merge request pipelines"; Azure
+    "Build variables"; Bitbucket "Pipeline start conditions" (a fork's pull request starts none in the destination);
+    CircleCI "Build open source projects"; Jenkins `CHANGE_FORK` of Branch API, `ghprb*` of the pull request builder.
+    """
+    if e.get("GITHUB_ACTIONS"):
+        return _github_fork(e)
+    if e.get("GITLAB_CI"):
+        if e.get("CI_MERGE_REQUEST_IID") or e.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID"):
+            return _unlike(e.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID"), e.get("CI_MERGE_REQUEST_PROJECT_ID"))
+        if e.get("CI_EXTERNAL_PULL_REQUEST_IID"):
+            return _unlike(e.get("CI_EXTERNAL_PULL_REQUEST_SOURCE_REPOSITORY"), e.get("CI_EXTERNAL_PULL_REQUEST_TARGET_REPOSITORY"))
+        return ""
+    if e.get("TF_BUILD"):
+        pull = e.get("SYSTEM_PULLREQUEST_PULLREQUESTID") or e.get("BUILD_REASON") == "PullRequest"
+        said = e.get("SYSTEM_PULLREQUEST_ISFORK", "").lower()
+        return _FORK if said == "true" else _UNTOLD if pull and said != "false" else ""
+    if e.get("BITBUCKET_BUILD_NUMBER"):
+        return ""
+    if e.get("CIRCLECI"):
+        names = ("CIRCLE_PR_NUMBER", "CIRCLE_PR_REPONAME", "CIRCLE_PR_USERNAME")
+        return _FORK if any(map(e.get, names)) or e.get("CIRCLE_BRANCH", "").startswith("pull/") else ""
+    if e.get("JENKINS_URL"):
+        return _FORK if e.get("CHANGE_FORK") else _UNTOLD if e.get("ghprbPullId") else ""
+    return (
+        "this CI is not known here, so that a fork's change can't be told (CI= in front of the command says that it is none)"
+        if _is_ci(e)
+        else ""
+    )
+
+
+_FORK = "the change comes from a fork"
+_UNTOLD = "the job does not say whether its change comes from a fork"
+
+
+def _unlike(head: object, base: object) -> str:
+    return _UNTOLD if not base else "" if head == base else _FORK
+
+
+def _github_fork(e: Mapping[str, str]) -> str:
+    """Compare where a pull request comes from with where it goes, by id; a fork that was deleted has none."""
+    event = _event(e)
+    if not event:
+        return _UNTOLD
+    if "pull_request" in event:
+        return _unlike(_found(event, "pull_request", "head", "repo", "id"), _found(event, "pull_request", "base", "repo", "id"))
+    if "workflow_run" in event:
+        return _unlike(_found(event, "workflow_run", "head_repository", "id"), _found(event, "repository", "id"))
+    pull = e.get("GITHUB_REF", "").startswith("refs/pull/") or e.get("GITHUB_EVENT_NAME", "").startswith("pull_request")
+    return _UNTOLD if pull or _found(event, "issue", "pull_request") else ""
+
+
 def _job(e: Mapping[str, str]) -> _Job:
     if e.get("GITHUB_ACTIONS"):
         return _github(e)
@@ -112,14 +177,17 @@ def _job(e: Mapping[str, str]) -> _Job:
     raise UsageError("no CI provider is recognised by its variables", hint="leakguard ci --new-since origin/main")
 
 
-def _github(e: Mapping[str, str]) -> _Job:
-    event: dict[str, object] = {}
+def _event(e: Mapping[str, str]) -> dict[str, object]:
     try:
         with open(e.get("GITHUB_EVENT_PATH", ""), encoding="utf-8") as f:
             loaded = json.load(f)
-            event = loaded if isinstance(loaded, dict) else {}
     except (OSError, ValueError):
-        event = {}
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _github(e: Mapping[str, str]) -> _Job:
+    event = _event(e)
     bases = (
         _text(event, "pull_request", "base", "sha"),
         _text(event, "merge_group", "base_sha"),
@@ -130,10 +198,15 @@ def _github(e: Mapping[str, str]) -> _Job:
     return _made("github", e.get("GITHUB_SHA", ""), bases, "set fetch-depth: 0 at actions/checkout")
 
 
-def _text(event: object, *keys: str) -> str:
+def _found(event: object, *keys: str) -> object:
     for key in keys:
         event = event.get(key) if isinstance(event, dict) else None
-    return event if isinstance(event, str) else ""
+    return event
+
+
+def _text(event: object, *keys: str) -> str:
+    found = _found(event, *keys)
+    return found if isinstance(found, str) else ""
 
 
 def _remote(branch: str) -> str:

@@ -91,6 +91,24 @@ def open_repository(path: str, *, hook: bool = False) -> Repository:
     )
 
 
+def remote(folder: str) -> str:
+    """Return the URL from which the repository at a folder was cloned: of `origin`, or of its only remote; empty where there is none.
+
+    It may hold a token. Only the repository's own configuration counts, and of several URLs of a remote none.
+    """
+    try:
+        said = git.run(["config", "--local", "-z", "--get-regexp", r"^remote\..*\.url$"], cwd=folder, safe=folder)
+    except SourceError:
+        return ""
+    urls: dict[str, set[str]] = {}
+    for row in said.decode("utf-8", "replace").split("\0"):
+        name, _, url = row.partition("\n")
+        if name:
+            urls.setdefault(name, set()).add(url)
+    found = urls.get("remote.origin.url") or (next(iter(urls.values())) if len(urls) == 1 else set())
+    return next(iter(found)) if len(found) == 1 else ""
+
+
 def _partial(objects: str) -> bool:
     packs = os.path.join(objects, "pack")
     return os.path.isdir(packs) and any(name.endswith(".promisor") for name in os.listdir(packs))

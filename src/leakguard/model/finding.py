@@ -21,7 +21,8 @@ class Verdict(NamedTuple):
     state: str = "not_tried"
     """One of `VERDICTS`."""
     reason: str = ""
-    """When dead one of `model.verdict.REASONS`, when unknown one of its `CAUSES`."""
+    """When dead one of `model.verdict.REASONS`, when unknown one of its `CAUSES`; when skipped by policy `fork`,
+    `out_of_scope` or empty: the check would do more than read."""
     detail: str = ""
     """Words for people; no scanned bytes."""
     identity: Identity | None = None

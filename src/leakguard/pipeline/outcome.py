@@ -11,13 +11,18 @@ from leakguard.model.rule import SEVERITIES
 def exit_code(report: Report, config: Config, *, allow_unknown: bool = False, checked: frozenset[str] = frozenset()) -> int:
     """Return 1 for findings at or above `fail_on`, 4 for verdicts that are missing, 3 for an incomplete scan, else 0.
 
-    `checked` names the rules that have a check: with `fail_on` `live`, what is unknown of them might be live.
+    `checked` names the rules that have a check: with `fail_on` `live`, what is unknown of them might be live, and so might
+    what was not asked as it is not ours or a fork's.
     """
     if config.fail_on == "live":
         if any(f.verdict.state in ("live", "live_restricted") for f in report.findings):
             return ExitCode.FINDINGS
         missing = (
-            f for f in report.findings if f.verdict.state == "unknown" or (f.verdict.state == "not_tried" and f.rule.id in checked)
+            f
+            for f in report.findings
+            if f.verdict.state == "unknown"
+            or (f.verdict.state == "not_tried" and f.rule.id in checked)
+            or (f.verdict.state == "skipped_by_policy" and f.verdict.reason)
         )
         if not allow_unknown and next(missing, None) is not None:
             return ExitCode.UNVERIFIED
