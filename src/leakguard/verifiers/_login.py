@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from leakguard.model.finding import Verdict
+from leakguard.model.verdict import Evidence
+from leakguard.net.message import Sent
 from leakguard.net.policy import Policy
 from leakguard.verifiers._contract import Credential, Tools
 
@@ -32,10 +37,9 @@ class Login(NamedTuple):
     def __repr__(self) -> str:
         return f"<Login {self.scheme}://{self.host}:{self.port}>"
 
-    @property
-    def account(self) -> str:
-        """What the lockout guard counts tries of, and verdicts are kept for."""
-        return f"{self.scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
+    def place(self, usual: int) -> str:
+        """Return its server as `host:port`; `usual` is the port of its kind."""
+        return f"{self.host.strip('[]')}:{self.port or usual}"
 
 
 def login_of(credential: Credential) -> Login | None:
@@ -68,3 +72,25 @@ def reach(login: Login, usual: int, tools: Tools, suffixes: tuple[str, ...] = ()
     """
     policy = Policy(suffixes=suffixes, allowed=tuple(a._replace(port=a.port or usual) for a in tools.allowed))
     return tools.address(login.host.strip("[]"), login.port or usual, policy)
+
+
+NO_LOGIN = Verdict("unknown", "no_partner", "its host and user were not found")
+
+
+def account_of(credential: Credential, usual: int) -> str:
+    """Return what the lockout guard counts tries of, and verdicts are kept for: one account, whatever its database."""
+    login = login_of(credential)
+    return f"{login.user}@{login.place(usual)}" if login else ""
+
+
+def planned(credential: Credential, usual: int) -> Iterator[Sent]:
+    """Yield the one login."""
+    login = login_of(credential)
+    if login:
+        yield Sent(login.place(usual), "LOGIN", "", (), "read")
+
+
+def evidence(verifier: str, credential: Credential, tools: Tools, place: str, decided: str) -> tuple[Evidence, ...]:
+    """Return the record of one login; `decided` holds nothing that the server says in its own words."""
+    now = datetime.fromtimestamp(tools.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (Evidence(now, verifier, credential.check.version, place, "LOGIN", decided=decided),)

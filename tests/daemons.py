@@ -1,0 +1,83 @@
+"""Servers of others that tests start on this machine, each in a folder of its own that goes with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+REQUIRED = bool(os.environ.get("LEAKGUARD_REQUIRE_SERVICES"))
+SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Debian keeps daemons outside of a person's PATH."""
+
+
+def needed(program: str, package: str) -> str:
+    """Return where a program is; a test without it is skipped, or fails where services are required."""
+    found = shutil.which(program, path=f"{os.environ['PATH']}:{SYSTEM}")
+    if not found:
+        assert not REQUIRED, f"apt-get install {package}"
+        pytest.skip(f"{program} is not installed here (Debian's {package})")
+    return found
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@contextmanager
+def temporary(prefix: str) -> Iterator[Path]:
+    """Return a folder with a path short enough for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running(command: Sequence[object], port: int, folder: Path, **options: object) -> Iterator[None]:
+    """Run a server in the foreground for the time of a block that starts when it listens."""
+    log = folder / "log"
+    env = {"PATH": f"{os.environ['PATH']}:{SYSTEM}", "LC_ALL": "C", "HOME": str(folder)}
+    with log.open("wb") as out:
+        process = subprocess.Popen([*map(str, command)], cwd="/", stdout=out, stderr=out, env=env, **options)  # type: ignore[call-overload]
+    try:
+        _wait(port, process, log)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        assert process.poll() is None, log.read_text("utf-8", "replace")[-2000:]
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail(log.read_text("utf-8", "replace")[-2000:])
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """Listen on a port, take connections and never say a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]

@@ -1,0 +1,24 @@
+"""Credentials as a scan hands them to a verifier."""
+
+from __future__ import annotations
+
+import os
+
+from leakguard.model.check import Check
+from leakguard.ruleset.files import builtin_folder
+from leakguard.ruleset.load import load
+from leakguard.secret import Secret
+from leakguard.verifiers._contract import Credential
+
+CHECK = Check("x", "x", version="1")
+
+
+def credential(rule: str, file: str, value: str, **parts: str) -> Credential:
+    """Return a value of a rule with the parts that were found near it."""
+    found = next(r for r in load([os.path.join(builtin_folder(), file)]).rules if r.id == rule)
+    return Credential(found, CHECK, Secret(value.encode()), tuple((name, Secret(text.encode())) for name, text in parts.items()))
+
+
+def beside(url: str, password: str) -> Credential:
+    """Return the password of a URL."""
+    return credential("http-uri-credentials", "http.toml", password, around=f"url = {url}")
