@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 REQUIRED = bool(os.environ.get("LEAKGUARD_REQUIRE_SERVICES"))
 SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -81,3 +82,14 @@ def silent() -> Iterator[int]:
     """Listen on a port, take connections and never say a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+def certified(folder: Path) -> str:
+    """Write a certificate of localhost; returns the file of its authority."""
+    ca = trustme.CA()
+    made = ca.issue_cert("localhost")
+    made.private_key_pem.write_to_path(folder / "key")
+    for i, blob in enumerate(made.cert_chain_pems):
+        blob.write_to_path(folder / "cert", append=bool(i))
+    ca.cert_pem.write_to_path(folder / "ca")
+    return str(folder / "ca")

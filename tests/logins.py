@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 from leakguard.model.check import Check
+from leakguard.model.finding import Verdict
+from leakguard.net.policy import allow
 from leakguard.ruleset.files import builtin_folder
 from leakguard.ruleset.load import load
 from leakguard.secret import Secret
-from leakguard.verifiers._contract import Credential
+from leakguard.verifiers import uri
+from leakguard.verifiers._contract import Credential, Tools
 
 CHECK = Check("x", "x", version="1")
 
@@ -22,3 +25,8 @@ def credential(rule: str, file: str, value: str, **parts: str) -> Credential:
 def beside(url: str, password: str) -> Credential:
     """Return the password of a URL."""
     return credential("http-uri-credentials", "http.toml", password, around=f"url = {url}")
+
+
+def ask(tools: Tools, url: str, password: str) -> Verdict:
+    """Log in with a URL whose host a person allowed."""
+    return uri.check(beside(url, password), tools._replace(allowed=(allow(url.rpartition("@")[2].partition("/")[0]),)))

@@ -1,28 +1,21 @@
-"""Logins to servers that are not HTTP, against real ones on this machine: Redis and MariaDB."""
+"""Logins to Redis against a real one on this machine, and what holds for every server that is not HTTP."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import trustme
 
 from conftest import Planted
-from daemons import free_port, needed, running, silent, temporary
+from daemons import certified, free_port, needed, running, silent, temporary
 from leakguard.errors import NetError
 from leakguard.model.finding import Verdict
 from leakguard.net.policy import allow
-from leakguard.verifiers import _socket, redis, uri
+from leakguard.verifiers import _socket, redis
 from leakguard.verifiers._contract import Tools
-from logins import beside
-
-
-def ask(tools: Tools, url: str, password: str) -> Verdict:
-    """Log in with a URL whose host a person allowed."""
-    return uri.check(beside(url, password), tools._replace(allowed=(allow(url.rpartition("@")[2].partition("/")[0]),)))
+from logins import ask, beside
 
 
 class Server(NamedTuple):
@@ -40,7 +33,7 @@ def redis_server() -> Iterator[Server]:
     program = needed("redis-server", "redis-server")
     password = Planted(3).make("${base62:20}")
     with temporary("redis") as folder:
-        ca = _certified(folder)
+        ca = certified(folder)
         one = Server(free_port(), free_port(), ca, password)
         users = folder / "users.acl"
         users.write_text(
@@ -64,17 +57,6 @@ def redis_server() -> Iterator[Server]:
         options += ["--tls-cert-file", folder / "cert", "--tls-key-file", folder / "key", "--tls-ca-cert-file", ca]
         with running([program, *options, "--tls-auth-clients", "no"], one.port, folder):
             yield one
-
-
-def _certified(folder: Path) -> str:
-    """Write a certificate of localhost; returns the file of its authority."""
-    ca = trustme.CA()
-    made = ca.issue_cert("localhost")
-    made.private_key_pem.write_to_path(folder / "key")
-    for i, blob in enumerate(made.cert_chain_pems):
-        blob.write_to_path(folder / "cert", append=bool(i))
-    ca.cert_pem.write_to_path(folder / "ca")
-    return str(folder / "ca")
 
 
 @pytest.mark.xdist_group("redis")
