@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import trustme
@@ -93,3 +94,25 @@ def certified(folder: Path) -> str:
         blob.write_to_path(folder / "cert", append=bool(i))
     ca.cert_pem.write_to_path(folder / "ca")
     return str(folder / "ca")
+
+
+@contextmanager
+def scripted(*answers: str) -> Iterator[tuple[int, list[str]]]:
+    """Say one answer to each line, the first as a greeting, then leave; gives the port and what was heard."""
+    heard: list[str] = []
+
+    def talk() -> None:
+        peer = server.accept()[0]
+        with peer, peer.makefile("rb") as lines, suppress(OSError):
+            for i, answer in enumerate(answers):
+                if i:
+                    heard.append(lines.readline().decode().rstrip("\r\n"))
+                tag = next((h.partition(" ")[0] for h in reversed(heard) if " " in h), "")
+                peer.sendall(answer.replace("TAG", tag).replace("\n", "\r\n").encode() + b"\r\n")
+            heard.extend(line.decode().rstrip("\r\n") for line in lines)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=talk, daemon=True)
+        thread.start()
+        yield server.getsockname()[1], heard
+        thread.join(10)

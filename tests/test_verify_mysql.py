@@ -59,7 +59,7 @@ def server() -> Iterator[Server]:
                       for n in ("app", "shut", "stale", "busy"))
             + "ALTER USER 'shut'@'localhost' ACCOUNT LOCK;\nALTER USER 'stale'@'localhost' PASSWORD EXPIRE;\n"
             f"CREATE USER 'top'@'localhost' IDENTIFIED BY '{password}';\nGRANT ALL PRIVILEGES ON *.* TO 'top'@'localhost';\n"
-            f"CREATE USER 'new'@'localhost' IDENTIFIED VIA ed25519 USING PASSWORD('{password}');\n"
+            f"CREATE USER 'new'@'localhost' IDENTIFIED VIA ed25519 USING PASSWORD('{password}');\nGRANT SELECT ON shop.* TO 'new'@'localhost';\n"
             f"CREATE USER ''@'localhost' IDENTIFIED BY '{password}';\n"
         )  # fmt: skip
         accounts.chmod(0o644)

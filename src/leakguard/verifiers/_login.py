@@ -19,6 +19,26 @@ _URL = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.\-]{1,253})(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^\s\"'<>`?#]{0,256})?(?:\?(?P<query>[^\s\"'<>`#]{0,512}))?"
 )
 
+PORTS = {
+    "postgres": 5432,
+    "postgresql": 5432,
+    "mysql": 3306,
+    "mariadb": 3306,
+    "redis": 6379,
+    "rediss": 6379,
+    "smtp": 587,  # where logins are taken (RFC 6409); 25 is for servers among themselves
+    "smtps": 465,
+    "imap": 143,
+    "imaps": 993,
+    "ftp": 21,
+    "ftps": 990,
+    "ldap": 389,
+    "ldaps": 636,
+    "amqp": 5672,
+    "amqps": 5671,
+}
+"""Scheme -> port, where a URL names none."""
+
 
 class Login(NamedTuple):
     """Where to log in, and as whom; the password stays with the credential."""
@@ -28,7 +48,7 @@ class Login(NamedTuple):
     user: str
     host: str
     port: int
-    """0: the scheme's own."""
+    """The scheme's own where the URL names none; 0 where that is not known."""
     database: str
     options: tuple[tuple[str, str], ...] = ()
     password: str = ""
@@ -37,9 +57,10 @@ class Login(NamedTuple):
     def __repr__(self) -> str:
         return f"<Login {self.scheme}://{self.host}:{self.port}>"
 
-    def place(self, usual: int) -> str:
-        """Return its server as `host:port`; `usual` is the port of its kind."""
-        return f"{self.host.strip('[]')}:{self.port or usual}"
+    @property
+    def place(self) -> str:
+        """Its server as `host:port`."""
+        return f"{self.host.strip('[]')}:{self.port}"
 
 
 def login_of(credential: Credential) -> Login | None:
@@ -49,9 +70,10 @@ def login_of(credential: Credential) -> Login | None:
     for found in _URL.finditer(around):
         if found["password"] != secret:
             continue
-        port = int(found["port"] or 0)
+        scheme = found["scheme"].lower().partition("+")[0]
+        port = int(found["port"] or PORTS.get(scheme, 0))
         return Login(
-            scheme=found["scheme"].lower().partition("+")[0],
+            scheme=scheme,
             user=unquote(found["user"]),
             host=found["host"].lower(),
             port=port if port < 65536 else 0,
@@ -62,32 +84,33 @@ def login_of(credential: Credential) -> Login | None:
     return None
 
 
-def reach(login: Login, usual: int, tools: Tools, suffixes: tuple[str, ...] = ()) -> str:
-    """Return the checked address of a login's server; `usual` is the port of its kind.
+def reach(login: Login, tools: Tools, suffixes: tuple[str, ...] = ()) -> str:
+    """Return the checked address of a login's server.
 
     A host that stands beside a credential has to be allowed by a person, or to end in one of a vendor's `suffixes`.
 
     Raises:
         NetError: it may not be asked, or can't be resolved.
     """
+    usual = PORTS.get(login.scheme, login.port)
     policy = Policy(suffixes=suffixes, allowed=tuple(a._replace(port=a.port or usual) for a in tools.allowed))
-    return tools.address(login.host.strip("[]"), login.port or usual, policy)
+    return tools.address(login.host.strip("[]"), login.port, policy)
 
 
 NO_LOGIN = Verdict("unknown", "no_partner", "its host and user were not found")
 
 
-def account_of(credential: Credential, usual: int) -> str:
+def account_of(credential: Credential) -> str:
     """Return what the lockout guard counts tries of, and verdicts are kept for: one account, whatever its database."""
     login = login_of(credential)
-    return f"{login.user}@{login.place(usual)}" if login else ""
+    return f"{login.user}@{login.place}" if login else ""
 
 
-def planned(credential: Credential, usual: int) -> Iterator[Sent]:
+def planned(credential: Credential) -> Iterator[Sent]:
     """Yield the one login."""
     login = login_of(credential)
     if login:
-        yield Sent(login.place(usual), "LOGIN", "", (), "read")
+        yield Sent(login.place, "LOGIN", "", (), "read")
 
 
 def evidence(verifier: str, credential: Credential, tools: Tools, place: str, decided: str) -> tuple[Evidence, ...]:

@@ -18,7 +18,7 @@ from leakguard.errors import ConfigError, NetError
 from leakguard.net.client import CONNECT_SECONDS, TOTAL_SECONDS
 from leakguard.net.policy import is_public
 from leakguard.verifiers._contract import Tools
-from leakguard.verifiers._login import Login, reach
+from leakguard.verifiers._login import PORTS, Login, reach
 
 
 class Line:
@@ -32,8 +32,8 @@ class Line:
         """A password may be sent without TLS."""
         self._tools = tools
 
-    def context(self, *, checked: bool = True) -> ssl.SSLContext:
-        """Return what TLS is made with; `checked`: the certificate has to be the host's."""
+    def context(self, *, offered: bool = False) -> ssl.SSLContext:
+        """Return what TLS is made with; `offered`: by a server that is also spoken to in clear, where that is allowed."""
         context = ssl.create_default_context()
         if self._tools.ca_file:
             try:
@@ -41,7 +41,7 @@ class Line:
             except (OSError, ssl.SSLError) as e:
                 hint = "name a PEM file of certificates"
                 raise ConfigError(f"{self._tools.ca_file}: no certificates could be read", hint=hint) from e
-        if not checked:
+        if offered and self.clear:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
@@ -63,14 +63,14 @@ class Line:
 
 
 @contextmanager
-def connected(login: Login, usual: int, tools: Tools, suffixes: tuple[str, ...] = ()) -> Iterator[Line]:
-    """Connect to a login's server for the time of a block; `usual` is the port of its kind.
+def connected(login: Login, tools: Tools, suffixes: tuple[str, ...] = ()) -> Iterator[Line]:
+    """Connect to a login's server for the time of a block.
 
     Raises:
         NetError: it may not be asked, can't be reached, or did not end within `TOTAL_SECONDS`.
     """
-    address = reach(login, usual, tools, suffixes)
-    host, port = login.host.strip("[]"), login.port or usual
+    address = reach(login, tools, suffixes)
+    host, port, usual = login.host.strip("[]"), login.port, PORTS.get(login.scheme)
     asked = any(a.scheme == "http" and a.host == host and (a.port or usual) == port for a in tools.allowed)
     late, shown = Event(), f"{host}:{port}"
     with _told(shown, late):

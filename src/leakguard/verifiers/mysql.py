@@ -21,7 +21,6 @@ from leakguard.verifiers._login import NO_LOGIN, Login, account_of, evidence, lo
 from leakguard.verifiers._socket import Line, connected
 
 LOGIN = True
-PORT = 3306
 SUFFIXES = (
     ".rds.amazonaws.com",
     ".psdb.cloud",
@@ -53,12 +52,12 @@ _GRANT = re.compile(r"GRANT ([A-Z][A-Z ,]{0,2000}) ON (\S{1,200}) TO ")
 
 def account(credential: Credential) -> str:
     """Return whose tries are counted."""
-    return account_of(credential, PORT)
+    return account_of(credential)
 
 
 def plan(credential: Credential, _tools: Tools) -> Iterator[Sent]:
     """Yield the one login."""
-    return planned(credential, PORT)
+    return planned(credential)
 
 
 def check(credential: Credential, tools: Tools) -> Verdict:
@@ -70,7 +69,7 @@ def check(credential: Credential, tools: Tools) -> Verdict:
         import pymysql
     except ImportError:
         raise MissingExtraError("logins to MySQL need PyMySQL", hint="pip install 'leakguard[verify-db]'") from None
-    with connected(login, PORT, tools, SUFFIXES) as line:
+    with connected(login, tools, SUFFIXES) as line:
         connection = _connection(login, line)
         try:
             connection.connect(line.sock)
@@ -79,7 +78,7 @@ def check(credential: Credential, tools: Tools) -> Verdict:
             return _refused(e, login, credential, tools)
         except (pymysql.err.Error, ValueError, IndexError, TypeError, AttributeError, UnicodeError):
             # what the library stumbles over in bytes that are no MySQL
-            raise NetError(f"{login.place(PORT)} does not speak MySQL", cause="network") from None
+            raise NetError(f"{login.place} does not speak MySQL", cause="network") from None
         finally:
             connection._force_close()  # noqa: SLF001 - its `close` raises where the server was gone first
 
@@ -102,7 +101,7 @@ def _connection(login: Login, line: Line) -> Any:
         ssl=None if line.clear else line.context(),
     )
     if line.clear:
-        connection.ctx = line.context(checked=False)
+        connection.ctx = line.context(offered=True)
     return connection
 
 
@@ -129,7 +128,7 @@ def _live(connection: Any, login: Login, credential: Credential, tools: Tools) -
     # what follows the account in a row may be the hash of its password
     grants = [f"{found[1]} ON {found[2].replace('`', '')}" for row in rows if (found := _GRANT.match(row))]
     decided = f"CURRENT_USER() of {version}" if re.fullmatch(r"[0-9A-Za-z.+~:\-]{1,80}", version) else "CURRENT_USER()"
-    seen = evidence("mysql", credential, tools, login.place(PORT), decided)
+    seen = evidence("mysql", credential, tools, login.place, decided)
     name, _, _ = user.rpartition("@")
     if name != login.user:
         return Verdict("unknown", "unexpected", "the server lets everybody in", None, seen)
@@ -163,11 +162,9 @@ def _refused(error: Exception, login: Login, credential: Credential, tools: Tool
     if 2000 <= number < 3000:
         # the client's own: the connection was cut, or TLS is missing
         if number == 2026:
-            line = f"{login.place(PORT)} has no TLS"
-            raise NetError(
-                line, cause="tls", hint=f"--allow-host http://{login.place(PORT)} where it may be asked without"
-            ) from None
+            line = f"{login.place} has no TLS"
+            raise NetError(line, cause="tls", hint=f"--allow-host http://{login.place} where it may be asked without") from None
         raise ConnectionError
     state, reason, detail = _STATES.get(number, ("unknown", "unexpected", ""))
     identity = Identity(name=login.user, account=f"{login.host}/{login.database}") if state.startswith("live") else None
-    return Verdict(state, reason, detail, identity, evidence("mysql", credential, tools, login.place(PORT), f"error {number}"))
+    return Verdict(state, reason, detail, identity, evidence("mysql", credential, tools, login.place, f"error {number}"))

@@ -18,7 +18,6 @@ from leakguard.verifiers._contract import Credential, Tools
 from leakguard.verifiers._login import NO_LOGIN, Login, account_of, evidence, login_of, planned, reach
 
 LOGIN = True
-PORT = 5432
 SUFFIXES = (
     ".rds.amazonaws.com",
     ".neon.tech",
@@ -37,12 +36,12 @@ _QUERY = (
 
 def account(credential: Credential) -> str:
     """Return whose tries are counted."""
-    return account_of(credential, PORT)
+    return account_of(credential)
 
 
 def plan(credential: Credential, _tools: Tools) -> Iterator[Sent]:
     """Yield the one login."""
-    return planned(credential, PORT)
+    return planned(credential)
 
 
 def check(credential: Credential, tools: Tools) -> Verdict:
@@ -54,13 +53,13 @@ def check(credential: Credential, tools: Tools) -> Verdict:
         import psycopg
     except ImportError:
         raise MissingExtraError("logins to PostgreSQL need psycopg", hint="pip install 'leakguard[verify-db]'") from None
-    address = reach(login, PORT, tools, SUFFIXES)
+    address = reach(login, tools, SUFFIXES)
     asked = dict(login.options).get("sslmode", "")
     try:
         with psycopg.connect(
             host=login.host.strip("[]"),
             hostaddr=address,
-            port=login.port or PORT,
+            port=login.port,
             user=login.user,
             password=login.password,
             dbname=login.database or login.user,
@@ -82,13 +81,13 @@ def check(credential: Credential, tools: Tools) -> Verdict:
         account=f"{login.host}/{database}",
         expires="" if until == "infinity" else until,
     )
-    return Verdict("live", "", "", identity, evidence("postgres", credential, tools, login.place(PORT), "current_user"))
+    return Verdict("live", "", "", identity, evidence("postgres", credential, tools, login.place, "current_user"))
 
 
 def _refused(error: object, login: Login, credential: Credential, tools: Tools) -> Verdict:
     """Say what a server's error means; its text is not passed on, since it repeats names of ours."""
     state = str(getattr(error, "sqlstate", None) or _state_of(str(error)))
-    seen = evidence("postgres", credential, tools, login.place(PORT), f"SQLSTATE {state}" if state else "no answer")
+    seen = evidence("postgres", credential, tools, login.place, f"SQLSTATE {state}" if state else "no answer")
     identity = Identity(name=login.user, account=f"{login.host}/{login.database}")
     if state == "28P01":
         return Verdict("dead", "wrong_secret", "", None, seen)

@@ -19,7 +19,6 @@ from leakguard.verifiers._login import NO_LOGIN, Login, account_of, evidence, lo
 from leakguard.verifiers._socket import Line, connected
 
 LOGIN = True
-PORT = 6379
 SUFFIXES = (".upstash.io", ".redns.redis-cloud.com", ".redis.cache.windows.net", ".aivencloud.com", ".db.ondigitalocean.com")
 """Hosts of vendors that run Redis for others; these are asked over TLS only."""
 _LONGEST = 64 << 10
@@ -35,12 +34,12 @@ class _Refusal(str):
 
 def account(credential: Credential) -> str:
     """Return whose tries are counted."""
-    return account_of(credential, PORT)
+    return account_of(credential)
 
 
 def plan(credential: Credential, _tools: Tools) -> Iterator[Sent]:
     """Yield the one login."""
-    return planned(credential, PORT)
+    return planned(credential)
 
 
 def check(credential: Credential, tools: Tools) -> Verdict:
@@ -48,7 +47,7 @@ def check(credential: Credential, tools: Tools) -> Verdict:
     login = login_of(credential)
     if login is None:
         return NO_LOGIN
-    with connected(login, PORT, tools, SUFFIXES) as line:
+    with connected(login, tools, SUFFIXES) as line:
         if login.scheme == "rediss":
             line.secure()
         else:
@@ -64,7 +63,7 @@ def _asked(line: Line, login: Login, credential: Credential, tools: Tools) -> Ve
         return answers.read()
 
     def said(decided: str, state: str, reason: str = "", detail: str = "", identity: Identity | None = None) -> Verdict:
-        return Verdict(state, reason, detail, identity, evidence("redis", credential, tools, login.place(PORT), decided))
+        return Verdict(state, reason, detail, identity, evidence("redis", credential, tools, login.place, decided))
 
     own = login.user not in ("", "default")
     if not own and ask("PING") == "PONG":
