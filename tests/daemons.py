@@ -116,3 +116,24 @@ def scripted(*answers: str) -> Iterator[tuple[int, list[str]]]:
         thread.start()
         yield server.getsockname()[1], heard
         thread.join(10)
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[int]:
+    """Say one answer to whatever is sent, one after the other, then leave; gives the port."""
+
+    def talk() -> None:
+        peer = server.accept()[0]
+        with peer, suppress(OSError):
+            for answer in answers:
+                peer.recv(65536)
+                peer.sendall(answer)
+            peer.shutdown(socket.SHUT_WR)
+            while peer.recv(65536):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=talk, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10)

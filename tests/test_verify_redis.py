@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from conftest import Planted
-from daemons import certified, free_port, needed, running, silent, temporary
+from daemons import answering, certified, free_port, needed, running, silent, temporary
 from leakguard.errors import NetError
 from leakguard.model.finding import Verdict
 from leakguard.net.policy import allow
@@ -155,23 +155,10 @@ def test_a_server_that_says_nothing_is_left_after_the_deadline(
     ],
 )
 def test_an_answer_that_is_none_of_redis_proves_nothing(tools: Tools, planted: Planted, said: bytes) -> None:
-    from threading import Thread
-
     password = planted.make("${base62:20}")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer() -> None:
-            peer = server.accept()[0]
-            peer.sendall(said)
-            peer.shutdown(socket.SHUT_WR)
-            while peer.recv(100):
-                pass
-
-        thread = Thread(target=answer, daemon=True)
-        thread.start()
+    with answering(said) as port:
         try:
-            verdict = ask(tools, f"redis://app:{password}@localhost:{server.getsockname()[1]}/0", password)
+            verdict = ask(tools, f"redis://app:{password}@localhost:{port}/0", password)
         except NetError as e:
             verdict = Verdict("unknown", e.cause)
-        thread.join()
     assert verdict.state == "unknown"

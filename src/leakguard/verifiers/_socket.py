@@ -46,9 +46,9 @@ class Line:
             context.verify_mode = ssl.CERT_NONE
         return context
 
-    def secure(self) -> None:
+    def secure(self, *, offered: bool = False) -> None:
         """Speak TLS from here on."""
-        self.sock = self.context().wrap_socket(self.sock, server_hostname=self.host)
+        self.sock = self.context(offered=offered).wrap_socket(self.sock, server_hostname=self.host)
 
     def need_tls(self) -> None:
         """Refuse to send a password in clear.
