@@ -137,3 +137,16 @@ def answering(*answers: bytes) -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         thread.join(10)
+
+
+@contextmanager
+def registry(folder: Path, auth: str = "") -> Iterator[str]:
+    """Run a real registry of images; gives its address."""
+    port = free_port()
+    (folder / "registry.yml").write_text(
+        f"version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {folder}/registry\n"
+        f"http:\n  addr: 127.0.0.1:{port}\n{auth}"
+    )
+    command = [needed("docker-registry", "docker-registry"), "serve", folder / "registry.yml"]
+    with running(command, port, folder):
+        yield f"localhost:{port}"
