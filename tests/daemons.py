@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
@@ -48,12 +48,12 @@ def temporary(prefix: str) -> Iterator[Path]:
 
 
 @contextmanager
-def running(command: Sequence[object], port: int, folder: Path, **options: object) -> Iterator[None]:
+def running(command: Sequence[object], port: int, folder: Path, env: Mapping[str, str] | None = None) -> Iterator[None]:
     """Run a server in the foreground for the time of a block that starts when it listens."""
     log = folder / "log"
-    env = {"PATH": f"{os.environ['PATH']}:{SYSTEM}", "LC_ALL": "C", "HOME": str(folder)}
+    env = {"PATH": f"{os.environ['PATH']}:{SYSTEM}", "LC_ALL": "C", "HOME": str(folder), **(env or {})}
     with log.open("wb") as out:
-        process = subprocess.Popen([*map(str, command)], cwd="/", stdout=out, stderr=out, env=env, **options)  # type: ignore[call-overload]
+        process = subprocess.Popen([*map(str, command)], cwd="/", stdout=out, stderr=out, env=env)
     try:
         _wait(port, process, log)
         yield

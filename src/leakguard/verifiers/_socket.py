@@ -50,6 +50,20 @@ class Line:
         """Speak TLS from here on."""
         self.sock = self.context(offered=offered).wrap_socket(self.sock, server_hostname=self.host)
 
+    def exactly(self, size: int) -> bytes:
+        """Read a number of bytes.
+
+        Raises:
+            EOFError: the server left first.
+        """
+        out = b""
+        while len(out) < size:
+            piece = self.sock.recv(size - len(out))
+            if not piece:
+                raise EOFError
+            out += piece
+        return out
+
     def need_tls(self) -> None:
         """Refuse to send a password in clear.
 

@@ -136,28 +136,19 @@ class _Talk:
             raise self._garbled from None
 
     def _read(self, kind: int) -> _Told:
-        head = self._exactly(2)
+        head = self._line.exactly(2)
         size = head[1]
         if size > 127:
-            size = int.from_bytes(self._exactly(size & 127 if size & 127 < 5 else 0), "big")
+            size = int.from_bytes(self._line.exactly(size & 127 if size & 127 < 5 else 0), "big")
         if head[0] != 0x30 or not 0 < size <= _LONGEST:
             raise self._garbled
-        number, *rest = _parts(self._exactly(size))
+        number, *rest = _parts(self._line.exactly(size))
         if number != (2, bytes([self._asked])) or not rest or rest[0][0] != kind:
             raise self._garbled
         code, _, text, *further = _parts(rest[0][1])
         value = next((value for tag, value in further if tag == 0x8B), b"")
         policy = _policy(rest[1][1]) if len(rest) > 1 and rest[1][0] == 0xA0 else -1
         return _Told(int.from_bytes(code[1], "big"), text[1].decode("utf-8", "replace"), value, policy)
-
-    def _exactly(self, size: int) -> bytes:
-        out = b""
-        while len(out) < size:
-            piece = self._line.sock.recv(size - len(out))
-            if not piece:
-                raise EOFError
-            out += piece
-        return out
 
 
 def _policy(controls: bytes) -> int:
