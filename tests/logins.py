@@ -1,8 +1,11 @@
-"""Credentials as a scan hands them to a verifier."""
+"""Credentials as a scan hands them to a verifier, and the command that does both."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 from leakguard.model.check import Check
 from leakguard.model.finding import Verdict
@@ -30,3 +33,16 @@ def beside(url: str, password: str) -> Credential:
 def ask(tools: Tools, url: str, password: str) -> Verdict:
     """Log in with a URL whose host a person allowed."""
     return uri.check(beside(url, password), tools._replace(allowed=(allow(url.rpartition("@")[2].partition("/")[0]),)))
+
+
+def leakguard(cwd: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "leakguard", *args],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"},
+    )

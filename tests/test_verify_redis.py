@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,7 +17,7 @@ from leakguard.model.finding import Verdict
 from leakguard.net.policy import allow
 from leakguard.verifiers import _socket, redis
 from leakguard.verifiers._contract import Tools
-from logins import ask, beside
+from logins import ask, beside, leakguard
 
 
 class Server(NamedTuple):
@@ -162,3 +164,22 @@ def test_an_answer_that_is_none_of_redis_proves_nothing(tools: Tools, planted: P
         except NetError as e:
             verdict = Verdict("unknown", e.cause)
     assert verdict.state == "unknown"
+
+
+@pytest.mark.xdist_group("redis")
+def test_a_scan_logs_in_once_for_each_account_and_tells_what_it_found(
+    tree: Path, redis_server: Server, planted: Planted, leaks: Callable[..., list[str]]
+) -> None:
+    password, other = redis_server.password, planted.make("${base62:20}")
+    url = f"redis://app:{{}}@localhost:{redis_server.port}/{{}}"
+    (tree / "a.env").write_text(f"CACHE_URL={url.format(password, 0)}\nJOBS_URL={url.format(password, 1)}\n")
+    scan = ("scan", "--verify", "-f", "json", "--allow-host", f"localhost:{redis_server.port}")
+    planned = json.loads(leakguard(tree, *scan, "--plan").stdout)["requests"]
+    assert [(one["host"], one["method"]) for one in planned] == [(f"localhost:{redis_server.port}", "LOGIN")]
+    done = leakguard(tree, *scan)
+    assert [f["verification"]["state"] for f in json.loads(done.stdout)["findings"]] == ["live"]
+    (tree / "b.env").write_text(f"CACHE_URL={url.format(other, 0)}\n")
+    again = leakguard(tree, *scan)
+    verdicts = [f["verification"] for f in json.loads(again.stdout)["findings"]]
+    assert sorted((v["state"], v["reason"]) for v in verdicts) == [("live", ""), ("unknown", "lockout_guard")], "one try a day"
+    assert leaks(done.stdout + done.stderr + again.stdout, password) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from leakguard.model.finding import Verdict
 from leakguard.net.policy import allow
 from leakguard.verifiers import registry as verifier
 from leakguard.verifiers._contract import Tools
-from logins import credential
+from logins import credential, leakguard
 from servers import Answer, Asked, served
 
 pytestmark = pytest.mark.xdist_group("registry")
@@ -136,3 +136,13 @@ def test_weather_proves_nothing_of_a_login(tools: Tools, answer: Answer, reason:
     with served(answer) as server:
         verdict = Place(f"localhost:{server.port}").ask(tools)
     assert (verdict.state, verdict.reason) == ("unknown", reason)
+
+
+def test_a_scan_logs_in_at_the_registry_that_a_file_of_docker_names(
+    tree: Path, real: Place, leaks: Callable[..., list[str]]
+) -> None:
+    (tree / "config.json").write_text(real.config(indent=2)[0])
+    done = leakguard(tree, "scan", "--verify", "-f", "json", "--allow-host", f"http://{real.host}")
+    verdicts = [f["verification"] for f in json.loads(done.stdout)["findings"]]
+    assert [v["identity"]["account"] for v in verdicts if v["state"] == "live"] == [real.host]
+    assert leaks(done.stdout + done.stderr, PASSWORD) == []
