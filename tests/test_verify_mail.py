@@ -44,11 +44,12 @@ def imap() -> Iterator[Server]:
         one = Server(free_port(), free_port(), certified(folder))
         who = os.getuid()
         name, group = ("dovecot", "dovecot") if who == 0 else (pwd.getpwuid(who).pw_name, _group())
-        (folder / "users").write_text(f"ada:{{PLAIN}}{PASSWORD}:1000:1000::/tmp::\n")
+        (folder / "users").write_text(f"ada:{{PLAIN}}{PASSWORD}:{who or 1000}:{os.getgid() or 1000}::/tmp::\n")
         if who == 0:
             folder.chmod(0o755)
         (folder / "conf").write_text(f"""
 base_dir = {folder}/run
+state_dir = {folder}/state
 log_path = {folder}/dovecot.log
 protocols = imap
 listen = 127.0.0.1

@@ -176,6 +176,8 @@ def test_a_scan_logs_in_once_for_each_account_and_tells_what_it_found(
     scan = ("scan", "--verify", "-f", "json", "--allow-host", f"localhost:{redis_server.port}")
     planned = json.loads(leakguard(tree, *scan, "--plan").stdout)["requests"]
     assert [(one["host"], one["method"]) for one in planned] == [(f"localhost:{redis_server.port}", "LOGIN")]
+    refused = leakguard(tree, *scan[:-2])
+    assert [f["verification"]["reason"] for f in json.loads(refused.stdout)["findings"]] == ["host_not_allowed"]
     done = leakguard(tree, *scan)
     assert [f["verification"]["state"] for f in json.loads(done.stdout)["findings"]] == ["live"]
     (tree / "b.env").write_text(f"CACHE_URL={url.format(other, 0)}\n")
@@ -183,3 +185,13 @@ def test_a_scan_logs_in_once_for_each_account_and_tells_what_it_found(
     verdicts = [f["verification"] for f in json.loads(again.stdout)["findings"]]
     assert sorted((v["state"], v["reason"]) for v in verdicts) == [("live", ""), ("unknown", "lockout_guard")], "one try a day"
     assert leaks(done.stdout + done.stderr + again.stdout, password) == []
+
+
+@pytest.mark.xdist_group("redis")
+def test_of_many_passwords_of_one_account_one_is_tried(tree: Path, redis_server: Server, planted: Planted) -> None:
+    urls = (f"URL{i}=redis://app:{planted.make('${base62:20}')}@localhost:{redis_server.port}/0\n" for i in range(8))
+    (tree / "a.env").write_text("".join(urls))
+    done = leakguard(tree, "scan", "--verify", "-f", "json", "--allow-host", f"localhost:{redis_server.port}")
+    verdicts = [f["verification"] for f in json.loads(done.stdout)["findings"]]
+    assert sorted(v["state"] for v in verdicts) == ["dead", *["unknown"] * 7]
+    assert {v["reason"] for v in verdicts if v["state"] == "unknown"} == {"lockout_guard"}

@@ -32,6 +32,10 @@ from leakguard.verifiers._contract import Credential, Tools
 from leakguard.verifiers._pairs import PAIRS, credentials
 
 _THREADS = 32
+_UNSENT = frozenset({"budget", "host_not_allowed", "missing_extra"})
+"""Why nobody was asked; another run may be allowed more."""
+_UNTRIED = _UNSENT | {"throttled", "tls"}
+"""With these as errors, no password has left: the account was not tried."""
 
 
 class Settings(NamedTuple):
@@ -171,26 +175,29 @@ class Runner:
         if known is not None:
             return known
         module = _module(credential.check)
+        untried = False
         try:
             refused = self._before(credential, module)
             verdict = refused or module.check(credential, self._tools)
         except NetError as e:
             verdict = Verdict("unknown", e.cause if e.cause in CAUSES else "network", e.message)
+            untried = e.cause in _UNTRIED
         except MissingExtraError as e:
             verdict = Verdict("unknown", "missing_extra", f"{e.message}: {e.hint}")
+            untried = True
         except LeakguardError as e:
             verdict = Verdict("unknown", "unexpected", e.message)
         except Exception as e:  # noqa: BLE001 - a verifier's bug must not lose the finding, nor tell what it held
             verdict = Verdict("unknown", "unexpected", f"a bug of ours in the verifier ({type(e).__name__})")
         if verdict.state in LIVE and not self._tells_apart(credential, module):
             verdict = Verdict("unknown", "set_aside", "", verdict.identity, verdict.evidence)
-        if verdict.state == "skipped_by_policy" or verdict.reason in (
-            "lockout_guard",
-            "budget",
-            "host_not_allowed",
-            "missing_extra",
-        ):
-            return verdict  # another run may be allowed more
+        login = getattr(module, "LOGIN", False)
+        if login and (untried or verdict.state in ("skipped_by_policy", "unverifiable")):
+            self._cache.note(self._login_key(credential, module), "", 0)
+            if verdict.reason == "tls":
+                return verdict  # an authority or a host may be named for the next run
+        if verdict.state == "skipped_by_policy" or verdict.reason in _UNSENT or verdict.reason == "lockout_guard":
+            return verdict
         return self._cache.put(key, verdict)
 
     def _known(self, credential: Credential, key: bytes) -> Verdict | None:
@@ -208,16 +215,18 @@ class Runner:
 
     def _before(self, credential: Credential, module: ModuleType) -> Verdict | None:
         """Ask about a made-up credential first, and keep a login from being tried twice a day."""
-        if getattr(module, "LOGIN", False):
-            account = module.account(credential)
-            key = self._cache.key(b"login", account.encode())
-            if account and self._cache.done(key):
-                return Verdict("unknown", "lockout_guard")
-            if account:
-                self._cache.note(key, "tried")
-        else:
+        if not getattr(module, "LOGIN", False):
             self._tells_apart(credential, module)
+        elif module.account(credential):
+            key = self._login_key(credential, module)
+            with self._lock:
+                if self._cache.done(key):
+                    return Verdict("unknown", "lockout_guard")
+                self._cache.note(key, "tried")
         return None
+
+    def _login_key(self, credential: Credential, module: ModuleType) -> bytes:
+        return self._cache.key(b"login", module.account(credential).encode())
 
     def _tells_apart(self, credential: Credential, module: ModuleType) -> bool:
         """Whether a provider refuses a made-up credential of the same shape; asked once a verifier and day."""
