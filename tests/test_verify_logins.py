@@ -20,9 +20,11 @@ from leakguard.errors import NetError
 from leakguard.model.finding import Verdict
 from leakguard.net.message import Request
 from leakguard.net.policy import allow
+from leakguard.secret import Secret
 from leakguard.verifiers import aws, jwt, postgres, private_key, uri
 from leakguard.verifiers._canary import aws_account
 from leakguard.verifiers._contract import Tools
+from leakguard.verifiers._run import _account
 from leakguard.verifiers._sigv4 import signed
 from logins import credential
 
@@ -198,6 +200,10 @@ def test_tries_of_a_login_are_counted_by_account_and_its_password_is_no_part_of_
     one = credential("http-uri-credentials", "http.toml", password, around=f"postgres://app:{password}@db.acme.example/shop")
     assert uri.account(one) == "app@db.acme.example:5432", "whatever the database"
     assert password not in uri.account(one)
+
+
+def test_a_value_that_is_no_text_is_no_login(tools: Tools) -> None:
+    assert _account(uri, credential("http-uri-credentials", "http.toml", "q7q7q7q7")._replace(secret=Secret(b"\xff\xfe\xff"))) == ""
 
 
 def test_a_login_that_nothing_here_can_ask_is_told_so(tools: Tools) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -14,9 +16,10 @@ from conftest import Planted
 from daemons import SYSTEM, certified, free_port, needed, running, silent, temporary
 from leakguard.errors import NetError
 from leakguard.model.finding import Verdict
-from leakguard.verifiers import _socket, mysql
+from leakguard.net.policy import allow
+from leakguard.verifiers import _socket, mysql, uri
 from leakguard.verifiers._contract import Tools
-from logins import ask, beside
+from logins import ask, beside, credential, leakguard
 
 pytestmark = pytest.mark.xdist_group("mysql")
 
@@ -100,6 +103,14 @@ def test_a_mysql_login_is_live_wrong_locked_or_without_its_database(tools: Tools
     assert server.password not in repr((live, wrong, locked, gone, other, stale))
 
 
+@pytest.mark.parametrize("database", ["shop", "", "other"])
+def test_a_login_is_read_from_the_name_of_a_database_as_go_writes_it(tools: Tools, server: Server, database: str) -> None:
+    dsn = f"app:{server.password}@tcp(localhost:{server.port})/{database}?parseTime=true"
+    one = credential("generic-login-dsn", "generic-login.toml", server.password, around=f'db, err := sql.Open("mysql", "{dsn}")')
+    verdict = uri.check(one, tools._replace(allowed=(allow(f"localhost:{server.port}"),)))
+    assert verdict.state == ("live_restricted" if database == "other" else "live")
+
+
 def test_a_mysql_server_that_lets_everybody_in_does_not_make_a_password_live(tools: Tools, server: Server) -> None:
     verdict = server.ask(tools, "nobody")
     assert (verdict.state, verdict.detail) == ("unknown", "the server lets everybody in")
@@ -126,3 +137,12 @@ def test_a_mysql_that_does_not_answer_says_nothing_of_the_login(tools: Tools, mo
     with silent() as port, pytest.raises(NetError) as caught:
         ask(tools, f"mysql://app:q7q7q7q7@localhost:{port}/shop", "q7q7q7q7")
     assert caught.value.cause == "timeout"
+
+
+def test_a_password_that_stands_alone_first_is_tried_where_a_url_names_its_server(tree: Path, server: Server) -> None:
+    value = Planted(5).make("AVNS_${base64url:18}")
+    (tree / "a.env").write_text(f"AIVEN_PASSWORD={value}\n")
+    (tree / "b.env").write_text(f"DATABASE_URL={server.url('app', value)}\n")
+    done = leakguard(tree, "scan", "--verify", "-f", "json", "--allow-host", f"localhost:{server.port}")
+    found = json.loads(done.stdout)["findings"]
+    assert {f["rule"]: f["verification"]["state"] for f in found}["aiven-service-password"] == "dead"

@@ -1,4 +1,6 @@
-"""A login to a server as it stands round a password: a URL (`postgres://user:password@host:5432/db`)."""
+"""A login to a server as it stands round a password: a URL (`postgres://user:password@host:5432/db`) or Go's name of a MySQL
+database (`user:password@tcp(host:3306)/db`).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,11 @@ _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{1,30})://(?P<user>[^\s:/@\"'<>`]{0,128}):(?P<password>[^\s\"'<>`]{1,256}?)@"
     r"(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.\-]{1,253})(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^\s\"'<>`?#]{0,256})?(?:\?(?P<query>[^\s\"'<>`#]{0,512}))?"
 )
+_DSN = re.compile(
+    r"(?<![^\s\"'`=])(?P<user>[^\s:/@\"'<>`=]{1,128}):(?P<password>[^\s\"'<>`]{1,256}?)@tcp\("
+    r"(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.\-]{1,253})(?::(?P<port>[0-9]{1,5}))?\)(?:/(?P<path>[^\s\"'<>`?#/]{0,64}))?"
+)
+"""https://github.com/go-sql-driver/mysql#dsn-data-source-name: nothing in it is written in percents."""
 
 PORTS = {
     "postgres": 5432,
@@ -71,17 +78,25 @@ def login_of(credential: Credential) -> Login | None:
         if found["password"] != secret:
             continue
         scheme = found["scheme"].lower().partition("+")[0]
-        port = int(found["port"] or PORTS.get(scheme, 0))
         return Login(
             scheme=scheme,
             user=unquote(found["user"]),
             host=found["host"].lower(),
-            port=port if port < 65536 else 0,
+            port=_port(found["port"], scheme),
             database=unquote((found["path"] or "/")[1:]),
             options=tuple(parse_qsl(found["query"] or "")),
             password=unquote(secret),
         )
+    for found in _DSN.finditer(around):
+        if found["password"] == secret:
+            host, port = found["host"].lower(), _port(found["port"], "mysql")
+            return Login("mysql", found["user"], host, port, found["path"] or "", (), secret)
     return None
+
+
+def _port(written: str | None, scheme: str) -> int:
+    port = int(written or PORTS.get(scheme, 0))
+    return port if port < 65536 else 0
 
 
 def reach(login: Login, tools: Tools, suffixes: tuple[str, ...] = ()) -> str:

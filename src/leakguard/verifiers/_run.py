@@ -32,6 +32,8 @@ from leakguard.verifiers._contract import Credential, Tools
 from leakguard.verifiers._pairs import PAIRS, credentials
 
 _THREADS = 32
+_PLACES = 100
+"""Places of a login's password that are looked at for its server."""
 _UNSENT = frozenset({"budget", "host_not_allowed", "missing_extra"})
 """Why nobody was asked; another run may be allowed more."""
 _UNTRIED = _UNSENT | {"throttled", "tls"}
@@ -129,9 +131,16 @@ class Runner:
         out = []
         for finding in findings:
             check = self.checks.get(finding.rule.id)
-            if check is not None:
-                most = 1 if getattr(_module(check), "LOGIN", False) else self._settings.pairs
-                out.append(_Job(finding, credentials(finding, near[finding.secret], check, source, most)))
+            if check is None:
+                continue
+            module, places = _module(check), near[finding.secret]
+            if getattr(module, "LOGIN", False):
+                tries = credentials(finding, places, check, source, _PLACES, lines=True)
+                # the first that says where to log in; one is tried
+                found = [next((c for c in tries if _account(module, c)), tries[0])]
+            else:
+                found = credentials(finding, places, check, source, self._settings.pairs)
+            out.append(_Job(finding, found))
         return out
 
     def _finding(self, job: _Job) -> Verdict:
@@ -217,7 +226,7 @@ class Runner:
         """Ask about a made-up credential first, and keep a login from being tried twice a day."""
         if not getattr(module, "LOGIN", False):
             self._tells_apart(credential, module)
-        elif module.account(credential):
+        elif _account(module, credential):
             key = self._login_key(credential, module)
             with self._lock:
                 if self._cache.done(key):
@@ -226,7 +235,7 @@ class Runner:
         return None
 
     def _login_key(self, credential: Credential, module: ModuleType) -> bytes:
-        return self._cache.key(b"login", module.account(credential).encode())
+        return self._cache.key(b"login", _account(module, credential).encode())
 
     def _tells_apart(self, credential: Credential, module: ModuleType) -> bool:
         """Whether a provider refuses a made-up credential of the same shape; asked once a verifier and day."""
@@ -279,8 +288,7 @@ class Runner:
         check = credential.check
         endpoints = "\n".join(self._tools.endpoints.get(check.provider, ()))
         parts = [piece for name, part in credential.parts if name != "around" for piece in (name.encode(), part.reveal())]
-        if hasattr(module := _module(check), "account"):
-            parts.append(module.account(credential).encode())
+        parts.append(_account(_module(check), credential).encode())
         return self._cache.key(
             b"verdict", check.provider.encode(), check.version.encode(), endpoints.encode(), credential.secret.reveal(), *parts
         )
@@ -296,6 +304,14 @@ class _Job(NamedTuple):
 @cache
 def _named(name: str) -> ModuleType:
     return plugins.load("leakguard.verifiers", name)
+
+
+def _account(module: ModuleType, credential: Credential) -> str:
+    """Return whose tries are counted, empty where a check is no login or names no server."""
+    try:
+        return str(module.account(credential)) if getattr(module, "LOGIN", False) else ""
+    except UnicodeDecodeError:
+        return ""  # no text, so no login
 
 
 def _module(check: Check) -> ModuleType:
