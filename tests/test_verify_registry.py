@@ -115,8 +115,9 @@ def test_a_registry_of_tokens_is_asked_where_making_one_is_allowed(tools: Tools)
         assert (skipped.state, "--allow mint" in skipped.detail) == ("skipped_by_policy", True)
 
 
-def test_a_login_follows_no_registry_to_another_host(tools: Tools) -> None:
-    with served(Answer(401, b"{}", (VERSION, ("WWW-Authenticate", 'Bearer realm="https://tokens.evil.example/token"')))) as server:
+@pytest.mark.parametrize("realm", ["https://tokens.evil.example/token", "https://evil.azurecr.io/token", "https://ghcr.io/token"])
+def test_a_login_follows_no_registry_to_another_host(tools: Tools, realm: str) -> None:
+    with served(Answer(401, b"{}", (VERSION, ("WWW-Authenticate", f'Bearer realm="{realm}"')))) as server:
         with pytest.raises(NetError) as caught:
             Place(f"localhost:{server.port}").ask(tools)
         assert caught.value.cause == "host_not_allowed"

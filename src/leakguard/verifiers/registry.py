@@ -32,7 +32,8 @@ _TOKENS = {
     "registry.gitlab.com": "gitlab.com",
 }
 """Registry of a vendor -> the host that gives its tokens; these may be asked without being allowed one by one."""
-_SUFFIXES = (".azurecr.io", ".pkg.dev", ".gcr.io")
+HOSTS = frozenset({*_TOKENS, *_TOKENS.values()})
+SUFFIXES = (".azurecr.io", ".pkg.dev", ".gcr.io")
 _PARAMETER = re.compile(r'(realm|service)="([^"]{1,500})"')
 
 
@@ -65,8 +66,8 @@ def plan(credential: Credential, tools: Tools) -> Iterator[Sent]:
     if login:
         yield Request("GET", login.url).shown
         yield Request("GET", login.url, (("Authorization", ""),)).shown
-        if login.host in _TOKENS and "mint" in tools.classes:
-            yield Sent(_TOKENS[login.host], "GET", "/{realm}", ("authorization",), "mint")
+        if "mint" in tools.classes:
+            yield Sent(_TOKENS.get(login.host, login.host), "GET", "/{realm}", ("authorization",), "mint")
 
 
 def check(credential: Credential, tools: Tools) -> Verdict:
@@ -74,7 +75,7 @@ def check(credential: Credential, tools: Tools) -> Verdict:
     login = _login(credential)
     if login is None:
         return Verdict("unknown", "no_partner", "the one registry that it is for was not found")
-    policy = Policy(frozenset({login.host, _TOKENS[login.host]} if login.host in _TOKENS else ()), _SUFFIXES, tools.allowed)
+    policy = Policy(frozenset({login.host, _TOKENS[login.host]} if login.host in _TOKENS else ()), SUFFIXES, tools.allowed)
     first = tools.ask(Request("GET", login.url), policy)
     wanted = first.headers.get("www-authenticate", "")
     if first.status != 401 or "docker-distribution-api-version" not in first.headers:
@@ -91,7 +92,10 @@ def check(credential: Credential, tools: Tools) -> Verdict:
         return _verdict(credential, tools, login, first, ("skipped_by_policy", "", told))
     asked = urlencode([("service", values.get("service", "")), ("account", login.user)])
     url = values["realm"] + ("&" if urlsplit(values["realm"]).query else "?") + asked
-    return _verdict(credential, tools, login, *_judged(tools.ask(Request("GET", url, basic, kind="mint"), policy), token=True))
+    # the registry names where tokens are given: its own host, its vendor's, or one that a person allowed
+    tokens = Policy(frozenset({login.host, _TOKENS.get(login.host, login.host)}), (), tools.allowed)
+    request = Request("GET", url, basic, template="/{realm}", kind="mint")
+    return _verdict(credential, tools, login, *_judged(tools.ask(request, tokens), token=True))
 
 
 def _judged(answer: Response, *, token: bool) -> tuple[Response, tuple[str, str, str]]:
