@@ -115,6 +115,18 @@ def runs(value: str, public: int = 0) -> Iterator[str]:
 
 
 @pytest.fixture
+def tools() -> Iterator[object]:
+    """Return what a verifier may use, on this machine."""
+    import time
+
+    from leakguard.net.client import Client, Settings
+    from leakguard.verifiers._contract import Tools
+
+    with Client(Settings("LeakGuard/0"), clock=time.monotonic, wall=time.time, sleep=time.sleep, rng=Random(1)) as client:
+        yield Tools(client.ask, client.address, time.time)
+
+
+@pytest.fixture
 def leaks() -> object:
     """Return a function that says whether an output holds bytes of a value."""
 

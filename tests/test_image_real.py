@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import pytest
 import trustme
 
 from conftest import Planted
+from daemons import registry
 from images import scan, skips
 from servers import Answer, Asked, served
 
@@ -142,31 +141,6 @@ def test_what_was_planted_is_found_with_what_became_of_it(expected: list[tuple[A
 def test_a_layout_holds_the_same(built: Path, expected: list[tuple[Any, ...]]) -> None:
     _code, report = scan(f"oci:{built}/layout:1.4")
     assert (found(report), skips(report)) == (expected, [])
-
-
-@contextmanager
-def registry(folder: Path, auth: str = "") -> Iterator[str]:
-    """Run a real registry; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (folder / "registry.yml").write_text(
-        f"version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {folder}/registry\n"
-        f"http:\n  addr: 127.0.0.1:{port}\n{auth}"
-    )
-    log = (folder / "registry.log").open("wb")
-    process = subprocess.Popen(["docker-registry", "serve", str(folder / "registry.yml")], stdout=log, stderr=log)
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, (folder / "registry.log").read_text()
-            time.sleep(0.05)
-        yield f"localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def push(built: Path, address: str, *flags: str) -> str:

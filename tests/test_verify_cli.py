@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conftest import Planted
+from logins import leakguard
 from servers import Answer, Asked, served
 
 SOURCE = {
@@ -23,18 +22,6 @@ SOURCE = {
     "dead": Answer(401, b'{"message": "Bad credentials"}'),
     "waf": Answer(403, b"<!DOCTYPE html><html>blocked</html>", (("Content-Type", "text/html"),)),
 }
-
-
-def leakguard(cwd: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "leakguard", *args],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"},
-    )
 
 
 def github(*live: str, otherwise: str = "dead") -> Callable[[Asked], Answer]:

@@ -11,41 +11,24 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from conftest import Planted
+from daemons import free_port
 from leakguard.errors import NetError
-from leakguard.model.check import Check
 from leakguard.model.finding import Verdict
-from leakguard.net.client import Client, Settings
 from leakguard.net.message import Request
 from leakguard.net.policy import allow
-from leakguard.ruleset.files import builtin_folder
-from leakguard.ruleset.load import load
 from leakguard.secret import Secret
 from leakguard.verifiers import aws, jwt, postgres, private_key, uri
 from leakguard.verifiers._canary import aws_account
-from leakguard.verifiers._contract import Credential, Tools
+from leakguard.verifiers._contract import Tools
+from leakguard.verifiers._run import _account
 from leakguard.verifiers._sigv4 import signed
+from logins import credential
 
 NOW = 1_800_000_000.0
-CHECK = Check("x", "x", version="1")
-
-
-@pytest.fixture
-def tools() -> Iterator[Tools]:
-    """Return tools that reach this machine."""
-    import time
-
-    with Client(Settings("LeakGuard/0"), clock=time.monotonic, wall=time.time, sleep=time.sleep, rng=Random(1)) as client:
-        yield Tools(client.ask, client.address, time.time)
-
-
-def credential(rule: str, file: str, value: str, **parts: str) -> Credential:
-    found = next(r for r in load([os.path.join(builtin_folder(), file)]).rules if r.id == rule)
-    return Credential(found, CHECK, Secret(value.encode()), tuple((name, Secret(text.encode())) for name, text in parts.items()))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +107,7 @@ class Postgres:
         if os.getuid() == 0:
             self.user = {"user": "postgres"}
             shutil.chown(self.folder, "postgres")
-        self.port = _free_port()
+        self.port = free_port()
         first = self.folder / "first"
         first.write_text("initial\n")
         first.chmod(0o644)
@@ -150,14 +133,6 @@ class Postgres:
     def stop(self) -> None:
         self.run("pg_ctl", "-D", self.folder / "db", "-m", "immediate", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def _has_postgres() -> bool:
@@ -208,7 +183,7 @@ def test_a_postgres_login_is_live_wrong_locked_or_without_its_database(tools: To
 
 
 def test_a_postgres_that_does_not_answer_says_nothing_of_the_login(tools: Tools, planted: Planted) -> None:
-    verdict = ask_postgres(tools, _free_port(), "app", planted.make("${base62:20}"))
+    verdict = ask_postgres(tools, free_port(), "app", planted.make("${base62:20}"))
     assert verdict.state == "unknown"
 
 
@@ -223,8 +198,12 @@ def test_a_database_beside_a_credential_is_not_asked_unless_a_person_allows_it(t
 def test_tries_of_a_login_are_counted_by_account_and_its_password_is_no_part_of_that(planted: Planted) -> None:
     password = planted.make("${base62:20}")
     one = credential("http-uri-credentials", "http.toml", password, around=f"postgres://app:{password}@db.acme.example/shop")
-    assert uri.account(one) == "postgres://app@db.acme.example:0/shop"
+    assert uri.account(one) == "app@db.acme.example:5432", "whatever the database"
     assert password not in uri.account(one)
+
+
+def test_a_value_that_is_no_text_is_no_login(tools: Tools) -> None:
+    assert _account(uri, credential("http-uri-credentials", "http.toml", "q7q7q7q7")._replace(secret=Secret(b"\xff\xfe\xff"))) == ""
 
 
 def test_a_login_that_nothing_here_can_ask_is_told_so(tools: Tools) -> None:

@@ -167,8 +167,9 @@ def build(config: Any, key: Any, typed: Mapping[str, Any]) -> Verifying:
     checks = load_all(files)
     stopped = Event()
     rates = Rates(budget=typed.get("max_requests") or told.max_requests or None, hosts=_rates(checks))
+    ca_file = typed.get("ca_file") or told.ca_file
     client = Client(
-        Settings(AGENT, os.environ, typed.get("ca_file") or told.ca_file, rates),
+        Settings(AGENT, os.environ, ca_file, rates),
         clock=time.monotonic,
         wall=time.time,
         sleep=_pause(stopped),
@@ -181,6 +182,7 @@ def build(config: Any, key: Any, typed: Mapping[str, Any]) -> Verifying:
         frozenset({"read", *told.allow, *typed.get("allow", ())}),
         tuple(map(allow, (*told.allow_hosts, *typed.get("allow_hosts", ())))),
         endpoints,
+        ca_file,
     )
     settings = RunSettings(
         typed.get("max_pairs") or told.max_pairs or PAIRS,

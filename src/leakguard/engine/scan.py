@@ -35,7 +35,9 @@ PLACES = 64
 _PARTNERS = 25
 """Parts near a value that a verifier may try with it."""
 _AROUND = 1024
-"""Bytes of a line on each side of a value that a verifier may read a host or a user from."""
+"""Bytes on each side of a value that a verifier may read a host or a user from."""
+_LINES = 3
+"""Lines of those before it, with its own: in a file of Docker's the registry stands in one before the login."""
 _TAKES = 0.1
 """Score from which a match of a vendor's rule takes the place of a generic one."""
 NO_SCORE = Score(0.0)
@@ -283,7 +285,7 @@ class Engine:
         return Candidate(rule, secret, place, tuple(others), scored, partners=places, values=values, vendor=vendor)
 
     def _partners(self, blob: Blob, one: Found) -> list[tuple[Place, Secret]]:
-        """Return what a verifier may have to try with a value: every part near it, nearest first, and the line round it."""
+        """Return what a verifier may have to try with a value: every part near it, nearest first, and the lines round it."""
         data, match = one.text, one.match
         found = [
             (distance, start, end, part.name, part.public)
@@ -292,7 +294,10 @@ class Engine:
                 :_PARTNERS
             ]
         ]
-        begin = max(data.rfind(b"\n", 0, match.start) + 1, match.start - _AROUND)
+        low = max(0, match.start - _AROUND)
+        begin = match.start
+        for _ in range(_LINES):
+            begin = max(data.rfind(b"\n", low, max(begin - 1, low)) + 1, low)
         end = data.find(b"\n", match.end, match.end + _AROUND)
         found.append((0, begin, end if end >= 0 else min(len(data), match.end + _AROUND), "around", False))
         out = []

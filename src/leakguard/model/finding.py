@@ -125,7 +125,7 @@ class Candidate(NamedTuple):
     """Places of further parts (a key id), named by `part`."""
     score: Score
     partners: tuple[Place, ...] = ()
-    """Every place near it that may be a further part, nearest first, and the line round it (part `around`); only where
+    """Every place near it that may be a further part, nearest first, and the lines round it (part `around`); only where
     credentials are to be verified."""
     values: tuple[Secret, ...] = ()
     """What stands at `partners`; empty on its way out of a worker process."""

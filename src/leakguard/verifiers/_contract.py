@@ -47,6 +47,8 @@ class Tools(NamedTuple):
     """Hosts that a person or trusted configuration allowed."""
     endpoints: Mapping[str, tuple[str, ...]] = {}
     """Provider -> base URLs that are asked in place of its own hosts, from trusted configuration."""
+    ca_file: str = ""
+    """PEM file of further certificate authorities."""
 
 
 class Verifier(Protocol):

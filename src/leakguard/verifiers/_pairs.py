@@ -19,14 +19,19 @@ PAIRS = 12
 """Combinations that are tried of one value, unless a setting says otherwise; a login is tried with one."""
 
 
-def credentials(finding: Finding, candidates: Iterable[Candidate], check: Check, source: Source, most: int) -> list[Credential]:
-    """Return the combinations of a finding's value with its parts, the likeliest first; the value alone where it has none."""
+def credentials(
+    finding: Finding, candidates: Iterable[Candidate], check: Check, source: Source, most: int, *, lines: bool = False
+) -> list[Credential]:
+    """Return the combinations of a finding's value with its parts, the likeliest first; the value alone where it has none.
+
+    With `lines` each place makes one of its own, since a login is read from the lines round it.
+    """
     out: dict[tuple[tuple[str, bytes], ...], tuple[int, Credential]] = {}
     for candidate in candidates:
         if candidate.rule.id != finding.rule.id:
             continue
         for distance, parts in _combined(_partners(candidate, source)):
-            key = tuple((name, part.reveal()) for name, part in parts if name != "around")
+            key = tuple((name, part.reveal()) for name, part in parts if lines or name != "around")
             if key not in out or distance < out[key][0]:
                 out[key] = distance, Credential(finding.rule, check, finding.secret, parts)
     ordered = [credential for _, credential in sorted(out.values(), key=lambda one: one[0])]

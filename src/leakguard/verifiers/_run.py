@@ -32,6 +32,12 @@ from leakguard.verifiers._contract import Credential, Tools
 from leakguard.verifiers._pairs import PAIRS, credentials
 
 _THREADS = 32
+_PLACES = 100
+"""Places of a login's password that are looked at for its server."""
+_UNSENT = frozenset({"budget", "host_not_allowed", "missing_extra"})
+"""Why nobody was asked; another run may be allowed more."""
+_UNTRIED = _UNSENT | {"throttled", "tls"}
+"""With these as errors, no password has left: the account was not tried."""
 
 
 class Settings(NamedTuple):
@@ -125,9 +131,16 @@ class Runner:
         out = []
         for finding in findings:
             check = self.checks.get(finding.rule.id)
-            if check is not None:
-                most = 1 if getattr(_module(check), "LOGIN", False) else self._settings.pairs
-                out.append(_Job(finding, credentials(finding, near[finding.secret], check, source, most)))
+            if check is None:
+                continue
+            module, places = _module(check), near[finding.secret]
+            if getattr(module, "LOGIN", False):
+                tries = credentials(finding, places, check, source, _PLACES, lines=True)
+                # the first that says where to log in; one is tried
+                found = [next((c for c in tries if _account(module, c)), tries[0])]
+            else:
+                found = credentials(finding, places, check, source, self._settings.pairs)
+            out.append(_Job(finding, found))
         return out
 
     def _finding(self, job: _Job) -> Verdict:
@@ -171,26 +184,29 @@ class Runner:
         if known is not None:
             return known
         module = _module(credential.check)
+        untried = False
         try:
             refused = self._before(credential, module)
             verdict = refused or module.check(credential, self._tools)
         except NetError as e:
             verdict = Verdict("unknown", e.cause if e.cause in CAUSES else "network", e.message)
+            untried = e.cause in _UNTRIED
         except MissingExtraError as e:
             verdict = Verdict("unknown", "missing_extra", f"{e.message}: {e.hint}")
+            untried = True
         except LeakguardError as e:
             verdict = Verdict("unknown", "unexpected", e.message)
         except Exception as e:  # noqa: BLE001 - a verifier's bug must not lose the finding, nor tell what it held
             verdict = Verdict("unknown", "unexpected", f"a bug of ours in the verifier ({type(e).__name__})")
         if verdict.state in LIVE and not self._tells_apart(credential, module):
             verdict = Verdict("unknown", "set_aside", "", verdict.identity, verdict.evidence)
-        if verdict.state == "skipped_by_policy" or verdict.reason in (
-            "lockout_guard",
-            "budget",
-            "host_not_allowed",
-            "missing_extra",
-        ):
-            return verdict  # another run may be allowed more
+        login = getattr(module, "LOGIN", False)
+        if login and (untried or verdict.state in ("skipped_by_policy", "unverifiable")):
+            self._cache.note(self._login_key(credential, module), "", 0)
+            if verdict.reason == "tls":
+                return verdict  # an authority or a host may be named for the next run
+        if verdict.state == "skipped_by_policy" or verdict.reason in _UNSENT or verdict.reason == "lockout_guard":
+            return verdict
         return self._cache.put(key, verdict)
 
     def _known(self, credential: Credential, key: bytes) -> Verdict | None:
@@ -208,16 +224,18 @@ class Runner:
 
     def _before(self, credential: Credential, module: ModuleType) -> Verdict | None:
         """Ask about a made-up credential first, and keep a login from being tried twice a day."""
-        if getattr(module, "LOGIN", False):
-            account = module.account(credential)
-            key = self._cache.key(b"login", account.encode())
-            if account and self._cache.done(key):
-                return Verdict("unknown", "lockout_guard")
-            if account:
-                self._cache.note(key, "tried")
-        else:
+        if not getattr(module, "LOGIN", False):
             self._tells_apart(credential, module)
+        elif _account(module, credential):
+            key = self._login_key(credential, module)
+            with self._lock:
+                if self._cache.done(key):
+                    return Verdict("unknown", "lockout_guard")
+                self._cache.note(key, "tried")
         return None
+
+    def _login_key(self, credential: Credential, module: ModuleType) -> bytes:
+        return self._cache.key(b"login", _account(module, credential).encode())
 
     def _tells_apart(self, credential: Credential, module: ModuleType) -> bool:
         """Whether a provider refuses a made-up credential of the same shape; asked once a verifier and day."""
@@ -270,8 +288,7 @@ class Runner:
         check = credential.check
         endpoints = "\n".join(self._tools.endpoints.get(check.provider, ()))
         parts = [piece for name, part in credential.parts if name != "around" for piece in (name.encode(), part.reveal())]
-        if hasattr(module := _module(check), "account"):
-            parts.append(module.account(credential).encode())
+        parts.append(_account(_module(check), credential).encode())
         return self._cache.key(
             b"verdict", check.provider.encode(), check.version.encode(), endpoints.encode(), credential.secret.reveal(), *parts
         )
@@ -287,6 +304,14 @@ class _Job(NamedTuple):
 @cache
 def _named(name: str) -> ModuleType:
     return plugins.load("leakguard.verifiers", name)
+
+
+def _account(module: ModuleType, credential: Credential) -> str:
+    """Return whose tries are counted, empty where a check is no login or names no server."""
+    try:
+        return str(module.account(credential)) if getattr(module, "LOGIN", False) else ""
+    except UnicodeDecodeError:
+        return ""  # no text, so no login
 
 
 def _module(check: Check) -> ModuleType:

@@ -9,17 +9,15 @@ password travels in a challenge, never in clear, unless the server asks for it i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from leakguard.errors import MissingExtraError
 from leakguard.model.finding import Verdict
-from leakguard.model.verdict import Evidence, Identity
+from leakguard.model.verdict import Identity
 from leakguard.net.message import Sent
 from leakguard.verifiers._contract import Credential, Tools
-from leakguard.verifiers._login import Login, login_of, reach
+from leakguard.verifiers._login import NO_LOGIN, Login, account_of, evidence, login_of, planned, reach
 
 LOGIN = True
-PORT = 5432
 SUFFIXES = (
     ".rds.amazonaws.com",
     ".neon.tech",
@@ -38,33 +36,30 @@ _QUERY = (
 
 def account(credential: Credential) -> str:
     """Return whose tries are counted."""
-    login = login_of(credential)
-    return login.account if login else ""
+    return account_of(credential)
 
 
 def plan(credential: Credential, _tools: Tools) -> Iterator[Sent]:
     """Yield the one login."""
-    login = login_of(credential)
-    if login:
-        yield Sent(f"{login.host.strip('[]')}:{login.port or PORT}", "LOGIN", "", (), "read")
+    return planned(credential)
 
 
 def check(credential: Credential, tools: Tools) -> Verdict:
     """Log in."""
     login = login_of(credential)
     if login is None:
-        return Verdict("unknown", "no_partner", "its host and user were not found")
+        return NO_LOGIN
     try:
         import psycopg
     except ImportError:
         raise MissingExtraError("logins to PostgreSQL need psycopg", hint="pip install 'leakguard[verify-db]'") from None
-    address = reach(login, PORT, tools, SUFFIXES)
+    address = reach(login, tools, SUFFIXES)
     asked = dict(login.options).get("sslmode", "")
     try:
         with psycopg.connect(
             host=login.host.strip("[]"),
             hostaddr=address,
-            port=login.port or PORT,
+            port=login.port,
             user=login.user,
             password=login.password,
             dbname=login.database or login.user,
@@ -86,30 +81,30 @@ def check(credential: Credential, tools: Tools) -> Verdict:
         account=f"{login.host}/{database}",
         expires="" if until == "infinity" else until,
     )
-    return Verdict("live", "", "", identity, (_evidence(credential, login, tools, "current_user"),))
+    return Verdict("live", "", "", identity, evidence("postgres", credential, tools, login.place, "current_user"))
 
 
 def _refused(error: object, login: Login, credential: Credential, tools: Tools) -> Verdict:
     """Say what a server's error means; its text is not passed on, since it repeats names of ours."""
     state = str(getattr(error, "sqlstate", None) or _state_of(str(error)))
-    evidence = (_evidence(credential, login, tools, f"SQLSTATE {state}" if state else "no answer"),)
+    seen = evidence("postgres", credential, tools, login.place, f"SQLSTATE {state}" if state else "no answer")
     identity = Identity(name=login.user, account=f"{login.host}/{login.database}")
     if state == "28P01":
-        return Verdict("dead", "wrong_secret", "", None, evidence)
+        return Verdict("dead", "wrong_secret", "", None, seen)
     if state == "28000" and "not permitted to log in" in str(error):
-        return Verdict("dead", "locked", "", None, evidence)
+        return Verdict("dead", "locked", "", None, seen)
     if state == "3D000":
-        return Verdict("live", "", "the database is gone, the login is not", identity, evidence)
+        return Verdict("live", "", "the database is gone, the login is not", identity, seen)
     if state in ("42501", "53300", "57P03"):
         told = {
             "42501": "it may not connect to that database",
             "53300": "the server has no connection free",
             "57P03": "the server starts or stops",
         }
-        return Verdict("live_restricted", "", told[state], identity, evidence) if state == "42501" else Verdict("unknown", "provider_5xx", told[state], None, evidence)  # fmt: skip
+        return Verdict("live_restricted", "", told[state], identity, seen) if state == "42501" else Verdict("unknown", "provider_5xx", told[state], None, seen)  # fmt: skip
     if state == "28000":
-        return Verdict("unknown", "unexpected", "the server takes no such login from here", None, evidence)
-    return Verdict("unknown", "timeout" if "timeout" in str(error) else "network", "", None, evidence)
+        return Verdict("unknown", "unexpected", "the server takes no such login from here", None, seen)
+    return Verdict("unknown", "timeout" if "timeout" in str(error) else "network", "", None, seen)
 
 
 _TEXTS = {
@@ -127,9 +122,3 @@ def _state_of(text: str) -> str:
     if "does not exist" in text and 'database "' in text:
         return "3D000"
     return next((state for words, state in _TEXTS.items() if words in text), "")
-
-
-def _evidence(credential: Credential, login: Login, tools: Tools, decided: str) -> Evidence:
-    now = datetime.fromtimestamp(tools.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    host = f"{login.host.strip('[]')}:{login.port or PORT}"
-    return Evidence(now, "postgres", credential.check.version, host, "LOGIN", decided=decided)

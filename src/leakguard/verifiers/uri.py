@@ -46,8 +46,8 @@ def _module(credential: Credential) -> ModuleType | None:
 
 def account(credential: Credential) -> str:
     """Return whose tries are counted; empty where nothing is asked."""
-    login = login_of(credential)
-    return login.account if login and _module(credential) else ""
+    module = _module(credential)
+    return str(module.account(credential)) if module else ""
 
 
 def plan(credential: Credential, tools: Tools) -> Iterable[Sent]:
