@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -46,3 +47,10 @@ def leakguard(cwd: Path, *args: str, stdin: str = "") -> subprocess.CompletedPro
         timeout=120,
         env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"},
     )
+
+
+def trust(*scopes: str) -> None:
+    """Name scopes in the user's own settings."""
+    own = Path(os.environ["XDG_CONFIG_HOME"], "leakguard", "config.toml")
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(f"[verify]\nscopes = {json.dumps(scopes)}\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Planted
-from logins import leakguard
+from logins import leakguard, trust
 from servers import Answer, Asked, served
 
 SOURCE = {
@@ -39,13 +39,6 @@ def github(*live: str, otherwise: str = "dead") -> Callable[[Asked], Answer]:
 def _ours(tree: Path) -> None:
     """Say that the scanned folder is ours: no person sits at these runs."""
     trust(str(tree), "-")
-
-
-def trust(*scopes: str) -> None:
-    """Name scopes in the user's own settings."""
-    own = Path(os.environ["XDG_CONFIG_HOME"], "leakguard", "config.toml")
-    own.parent.mkdir(parents=True, exist_ok=True)
-    own.write_text(f"[verify]\nscopes = {json.dumps(scopes)}\n")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from leakguard.model.finding import Verdict
 from leakguard.net.policy import allow
 from leakguard.verifiers import _socket, mysql, uri
 from leakguard.verifiers._contract import Tools
-from logins import ask, beside, credential, leakguard
+from logins import ask, beside, credential, leakguard, trust
 
 pytestmark = pytest.mark.xdist_group("mysql")
 
@@ -142,6 +142,7 @@ def test_a_mysql_that_does_not_answer_says_nothing_of_the_login(tools: Tools, mo
 
 def test_a_password_that_stands_alone_first_is_tried_where_a_url_names_its_server(tree: Path, server: Server) -> None:
     value = Planted(5).make("AVNS_${base64url:18}")
+    trust(str(tree))
     (tree / "a.env").write_text(f"AIVEN_PASSWORD={value}\n")
     (tree / "b.env").write_text(f"DATABASE_URL={server.url('app', value)}\n")
     done = leakguard(tree, "scan", "--verify", "-f", "json", "--allow-host", f"localhost:{server.port}")

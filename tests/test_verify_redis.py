@@ -17,7 +17,7 @@ from leakguard.model.finding import Verdict
 from leakguard.net.policy import allow
 from leakguard.verifiers import _socket, redis
 from leakguard.verifiers._contract import Tools
-from logins import ask, beside, leakguard
+from logins import ask, beside, leakguard, trust
 
 
 class Server(NamedTuple):
@@ -172,6 +172,7 @@ def test_a_scan_logs_in_once_for_each_account_and_tells_what_it_found(
 ) -> None:
     password, other = redis_server.password, planted.make("${base62:20}")
     url = f"redis://app:{{}}@localhost:{redis_server.port}/{{}}"
+    trust(str(tree))
     (tree / "a.env").write_text(f"CACHE_URL={url.format(password, 0)}\nJOBS_URL={url.format(password, 1)}\n")
     scan = ("scan", "--verify", "-f", "json", "--allow-host", f"localhost:{redis_server.port}")
     planned = json.loads(leakguard(tree, *scan, "--plan").stdout)["requests"]
@@ -190,6 +191,7 @@ def test_a_scan_logs_in_once_for_each_account_and_tells_what_it_found(
 @pytest.mark.xdist_group("redis")
 def test_of_many_passwords_of_one_account_one_is_tried(tree: Path, redis_server: Server, planted: Planted) -> None:
     urls = (f"URL{i}=redis://app:{planted.make('${base62:20}')}@localhost:{redis_server.port}/0\n" for i in range(8))
+    trust(str(tree))
     (tree / "a.env").write_text("".join(urls))
     done = leakguard(tree, "scan", "--verify", "-f", "json", "--allow-host", f"localhost:{redis_server.port}")
     verdicts = [f["verification"] for f in json.loads(done.stdout)["findings"]]

@@ -18,7 +18,7 @@ from leakguard.model.finding import Verdict
 from leakguard.net.policy import allow
 from leakguard.verifiers import registry as verifier
 from leakguard.verifiers._contract import Tools
-from logins import credential, leakguard
+from logins import credential, leakguard, trust
 from servers import Answer, Asked, served
 
 pytestmark = pytest.mark.xdist_group("registry")
@@ -142,6 +142,7 @@ def test_weather_proves_nothing_of_a_login(tools: Tools, answer: Answer, reason:
 def test_a_scan_logs_in_at_the_registry_that_a_file_of_docker_names(
     tree: Path, real: Place, leaks: Callable[..., list[str]]
 ) -> None:
+    trust(str(tree))
     (tree / "config.json").write_text(real.config(indent=2)[0])
     done = leakguard(tree, "scan", "--verify", "-f", "json", "--allow-host", f"http://{real.host}")
     verdicts = [f["verification"] for f in json.loads(done.stdout)["findings"]]
