@@ -2,7 +2,7 @@
 
 What it answers (https://redis.io/docs/latest/commands/auth/): `OK`; `WRONGPASS` to a pair that is wrong or a user that is
 disabled, without telling which; before version 6 `invalid password`. A server that lets everybody in, and a user without a
-password (`nopass`), take any: then the password proves nothing.
+password by its setting `nopass`, take any: then the password proves nothing.
 """
 
 from __future__ import annotations
